@@ -1,0 +1,102 @@
+// Package config reads the box's settings file. It only joins: each part's own package has its defaults and judges its values.
+//
+//	In:    a TOML file, as linekeep.example.toml shows it; every key may be left out that has a default
+//	Out:   a Config that every part accepts, or Faults: everything that is wrong with the file, at once
+//	Owner: plain values; no goroutine
+//	Full:  a file of more than MaxSize is refused
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"linekeep/audio/call"
+	"linekeep/drivers/line"
+)
+
+// MaxSize is the largest settings file read: a hundred lines take some 20 KB.
+const MaxSize = 1 << 20
+
+// Config is what the settings file says.
+type Config struct {
+	Site    Site
+	Data    Data
+	TPM     TPM
+	Console Console
+	Control Control
+	Lines   []Line
+}
+
+// Site names the office and its box.
+type Site struct {
+	Name string // of the office, as its people read it
+	Box  string // of the box, such as LK-7F3A
+}
+
+// Data is where recordings are kept.
+type Data struct {
+	Folder  string
+	Classes []string // retention classes; how long each is kept comes with retention
+}
+
+// TPM is the chip that opens the vault.
+type TPM struct {
+	Device string // a device such as /dev/tpmrm0
+	Policy string // the file with the vendor's signed policy
+}
+
+// Console is the web console.
+type Console struct {
+	Address string // host:port
+}
+
+// Control is linekeepctl's way in.
+type Control struct {
+	Socket string // a unix socket, mode 0600
+}
+
+// Driver says what hears a line.
+type Driver string
+
+// The drivers there are.
+const (
+	ALSA Driver = "alsa" // a sound card
+	Sim  Driver = "sim"  // a script of recorded speech; linekeepd-sim only
+)
+
+// Line is one tapped line.
+type Line struct {
+	ID        string
+	Label     string
+	Number    line.Number // the line's own, if it has one
+	Driver    Driver
+	Device    string // of ALSA its name; of sim the file of its script
+	Channels  []int  // of the device, from 1: one that carries both sides, or the office's side and the caller's
+	Class     string // one of Data.Classes
+	Call      call.Config
+	CardGuard bool
+	Lookback  time.Duration // how much is still held back when card guard is on; 0 without card guard
+}
+
+// Load reads and checks the file at path. A file that can be read and is wrong gives Faults.
+func Load(path string) (Config, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read the settings: %w", err)
+	}
+	if info.Size() > MaxSize {
+		return Config{}, fmt.Errorf("read the settings %s: %d bytes, more than %d", path, info.Size(), MaxSize)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read the settings: %w", err)
+	}
+	c, err := Parse(string(text))
+	if faults := (Faults{}); errors.As(err, &faults) {
+		faults.File = path
+		return Config{}, faults
+	}
+	return c, err
+}
