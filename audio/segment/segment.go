@@ -141,9 +141,9 @@ type Segment struct {
 	Party Party
 	Start line.Samples // of the first packet or gap, from the start of the recording
 	Len   line.Samples // of sound and gaps together; the next segment of the track starts at Start+Len
-	Sizes []uint16     // of the packets in Data, in order; each is 20 ms
+	Sizes []uint16     // of the packets in Data, in order; each is 20 ms, but one marked Tail has no time of its own
 	Data  []byte       // the packets, end to end
-	Peaks []byte       // one per packet, audio/peaks coding
+	Peaks []byte       // one per packet that has time, audio/peaks coding
 	Gaps  []Gap        // in order; At lies in [Start, Start+Len)
 	Heard time.Time    // when the newest sample in it was captured
 	Last  bool         // the track ends here
