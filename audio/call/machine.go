@@ -20,6 +20,7 @@ const ringTimeout = 6 * line.RateHz * line.Samples(1)
 type Machine struct {
 	level                              pcm.DBFS
 	hold, preRoll, minSound, maxLength line.Samples
+	history                            line.Samples
 	channels                           int
 	signals                            bool
 	counts                             Counts
@@ -62,15 +63,15 @@ type ring struct {
 
 // recording is the one that is open.
 type recording struct {
-	up       bool
-	begin    line.Position
-	sounded  bool
-	call     Facts
-	bySound  bool     // nothing but silence, or absence, is sure to end it
-	dialled  [32]byte // digits before the answer (E.164 has 15; access codes and extensions come on top)
-	nDialled int
-	keyed    [64]byte // digits after it
-	nKeyed   int
+	up      bool
+	begin   line.Position
+	sounded bool
+	call    Facts
+	bySound bool // nothing but silence, or absence, is sure to end it
+	dialled digits
+	digitAt line.Position // of the newest dialled digit
+	talking bool          // dialling is over
+	keyed   digits        // after the answer
 }
 
 // New makes a machine for a line.
@@ -81,11 +82,15 @@ func New(cfg Config, info line.Info) (*Machine, error) {
 	if info.Channels < 1 || info.Channels > line.MaxChannels {
 		return nil, fmt.Errorf("call machine: %d channels", info.Channels)
 	}
+	return machineOf(cfg, info), nil
+}
+
+func machineOf(cfg Config, info line.Info) *Machine {
 	return &Machine{
 		level: cfg.Level, hold: line.In(cfg.Hold), preRoll: line.In(cfg.PreRoll), minSound: line.In(cfg.MinSound),
-		maxLength: line.In(cfg.MaxLength), channels: info.Channels, signals: info.Signals,
+		maxLength: line.In(cfg.MaxLength), history: cfg.History(), channels: info.Channels, signals: info.Signals,
 		queue: make([]line.Event, 0, maxQueued), because: segment.ByRestart,
-	}, nil
+	}
 }
 
 // State is what the line is doing, after the frame last fed.
@@ -182,6 +187,7 @@ func (m *Machine) loseUntil(to line.Position) {
 		}
 	}
 	if m.sound.lost >= m.hold {
+		m.sound.run, m.sound.counted = 0, false
 		m.unsettle()
 	}
 	m.ringOut()
@@ -190,9 +196,9 @@ func (m *Machine) loseUntil(to line.Position) {
 // hear takes in a frame's sound.
 func (m *Machine) hear(h Heard) {
 	if m.open.up && h.Start+h.Len > m.open.begin+m.maxLength {
-		m.carryOn(h.Start)
+		m.carryOn(m.pos)
 	}
-	m.pos = h.Start + h.Len
+	m.pos = max(m.pos, h.Start+h.Len) // a driver that repeats itself does not turn the line back
 	m.sound.lost = 0
 	if m.loud(h) {
 		m.hearSound(h)
@@ -260,20 +266,26 @@ func (m *Machine) soundTrigger() segment.Trigger {
 // unsettle forgets what was known of the line, because it was away.
 func (m *Machine) unsettle() {
 	m.sure = false
-	m.sound = sound{lost: m.sound.lost}
+	m.sound.quiet, m.sound.settled = 0, false
 	m.because = segment.ByReconnect
 }
 
-// ringOut ends a ringing that stopped.
+// ringOut ends a ringing that stopped, and forgets numbers that no ring came after.
 func (m *Machine) ringOut() {
-	if m.ring.on && m.pos-m.ring.last > ringTimeout {
-		m.counts.Missed++
-		m.ring = ring{}
+	if m.pos-m.ring.last <= ringTimeout {
+		return
 	}
+	if m.ring.on {
+		m.counts.Missed++
+	}
+	m.ring = ring{last: m.pos}
 }
 
 func (m *Machine) begin(at line.Position, trigger segment.Trigger) {
-	m.open = recording{up: true, begin: max(m.lastEnd, at-m.preRoll)}
+	// A run of sound that a loss tore apart, or an event told late, may lie further back than the reader keeps.
+	at = max(at-m.preRoll, m.pos-m.history, m.lastEnd)
+	m.open = recording{up: true, begin: at, digitAt: m.pos}
+	m.sound.lost = 0 // whatever began it was a sign of life
 	m.counts.Began++
 	m.out = append(m.out, Transition{Kind: Begin, At: m.open.begin, Trigger: trigger})
 }
@@ -303,8 +315,24 @@ func (m *Machine) end(at line.Position, reason segment.Reason) {
 func (r *recording) facts() Facts {
 	f := r.call
 	if f.Number == "" && f.Direction != line.Incoming {
-		f.Number = line.Number(r.dialled[:r.nDialled])
+		f.Number = r.dialled.number()
 	}
-	f.Keyed = line.Number(r.keyed[:r.nKeyed])
+	f.Keyed = r.keyed.number()
 	return f
 }
+
+// digits are the first keys pressed; a number has at most 15 (ITU-T E.164), a menu walk rarely more. Past 64 the
+// rest is only in the sound.
+type digits struct {
+	key [64]byte
+	n   int
+}
+
+func (d *digits) add(key byte) {
+	if d.n < len(d.key) {
+		d.key[d.n] = key
+		d.n++
+	}
+}
+
+func (d *digits) number() line.Number { return line.Number(d.key[:d.n]) }

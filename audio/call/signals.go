@@ -5,7 +5,11 @@ import (
 	"linekeep/drivers/line"
 )
 
-// apply carries out an event at m.pos, or at the event's own place where that is earlier and it matters.
+// dialPause ends dialling: nobody takes longer between two digits of a number (an exchange gives up after 10 to 15 s,
+// ITU-T Q.931 timer T302), and no menu asks for a card number sooner.
+const dialPause = 10 * line.Samples(line.RateHz)
+
+// apply carries out an event that pos has reached.
 func (m *Machine) apply(e line.Event) {
 	switch e.Kind {
 	case line.Down:
@@ -74,6 +78,7 @@ func (m *Machine) ringing(e line.Event) {
 }
 
 func (m *Machine) numbered(e line.Event) {
+	m.ring.last = m.pos // a caller's number can come before the first ring
 	number, extension := &m.ring.number, &m.ring.extension
 	if m.open.up {
 		number, extension = &m.open.call.Number, &m.open.call.Extension
@@ -85,19 +90,20 @@ func (m *Machine) numbered(e line.Event) {
 	}
 }
 
+// digit keeps a dialled number apart from keys pressed in the call: those may be a card number, or a choice in a
+// menu. Few analogue lines tell the answer, so a pause ends the dialling too.
 func (m *Machine) digit(e line.Event) {
 	o := &m.open
-	switch {
-	case !o.up:
-	case o.call.Answered:
-		if o.nKeyed < len(o.keyed) {
-			o.keyed[o.nKeyed] = e.Digit
-			o.nKeyed++
-		}
-	case o.nDialled < len(o.dialled):
-		o.dialled[o.nDialled] = e.Digit
-		o.nDialled++
+	if !o.up {
+		return
 	}
+	o.talking = o.talking || o.call.Direction == line.Incoming || o.call.Answered || m.pos-o.digitAt > dialPause
+	if o.talking {
+		o.keyed.add(e.Digit)
+		return
+	}
+	o.dialled.add(e.Digit)
+	o.digitAt = m.pos
 }
 
 func (m *Machine) released() {
