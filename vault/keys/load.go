@@ -1,0 +1,104 @@
+package keys
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Slot gives the slot of an id. A shard not in memory is read from the disk, and mended if one copy is bad.
+// Errors: ErrNoSlot; ErrAltered when both copies of its shard are bad.
+func (k *Keys) Slot(id ID) (Slot, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return Slot{}, ErrClosed
+	}
+	key, err := k.slotKey(id)
+	if err != nil {
+		return Slot{}, fmt.Errorf("slot %s: %w", id, err)
+	}
+	return Slot{ID: id, key: key}, nil
+}
+
+// Shard tells what the shard of that number is for. Errors: ErrNoSlot.
+func (k *Keys) Shard(number uint32) (ShardInfo, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l, ok := k.line(number)
+	if !ok {
+		return ShardInfo{}, fmt.Errorf("shard %d: %w", number, ErrNoSlot)
+	}
+	return l.ShardInfo, nil
+}
+
+// Shards are all shards, by number.
+func (k *Keys) Shards() []ShardInfo {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	infos := make([]ShardInfo, len(k.contents.shards))
+	for i, l := range k.contents.shards {
+		infos[i] = l.ShardInfo
+	}
+	return infos
+}
+
+// slotKey copies the key of a slot out of its shard; mu is held.
+func (k *Keys) slotKey(id ID) (Key, error) {
+	slots, err := k.load(id.Shard)
+	if err != nil {
+		return Key{}, err
+	}
+	if uint64(id.Slot) >= uint64(len(slots)/KeySize) {
+		return Key{}, ErrNoSlot
+	}
+	entry := slots[int(id.Slot)*KeySize:][:KeySize]
+	if [KeySize]byte(entry) == [KeySize]byte{} {
+		return Key{}, fmt.Errorf("%w: erased", ErrNoSlot)
+	}
+	return KeyFrom(entry)
+}
+
+// load gives the slots of a shard; mu is held.
+func (k *Keys) load(number uint32) ([]byte, error) {
+	if i := slices.IndexFunc(k.loaded, func(s loadedShard) bool { return s.number == number }); i >= 0 {
+		s := k.loaded[i]
+		copy(k.loaded[1:], k.loaded[:i])
+		k.loaded[0] = s
+		return s.slots, nil
+	}
+	l, ok := k.line(number)
+	if !ok {
+		return nil, ErrNoSlot
+	}
+	file, findings, err := k.files.Read(l.fileName(), func(file []byte) error { return checkShard(l, file) })
+	k.note(findings...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAltered, err)
+	}
+	slots, err := openShard(k.vaultID, l, file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrAltered, l.fileName(), err)
+	}
+	k.keep(number, slots)
+	return slots, nil
+}
+
+// keep puts a shard into memory and wipes the one used longest ago, past spareShards of those not handed out of; mu is held.
+func (k *Keys) keep(number uint32, slots []byte) {
+	k.loaded = slices.Insert(k.loaded, 0, loadedShard{number: number, slots: slots})
+	spare := 0
+	k.loaded = slices.DeleteFunc(k.loaded, func(s loadedShard) bool {
+		if slices.ContainsFunc(k.writers, func(w writer) bool { return w.Number == s.number }) {
+			return false
+		}
+		spare++
+		if spare > spareShards {
+			clear(s.slots)
+			return true
+		}
+		return false
+	})
+}
+
+// line is what the root says of a shard; mu is held.
+func (k *Keys) line(number uint32) (shardLine, bool) { return k.contents.shard(number) }
