@@ -1,0 +1,120 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"linekeep/ui/api"
+)
+
+// The severities of an alarm.
+const (
+	SeverityFault = "fault" // sound is being lost, or in danger
+	SeverityDue   = "due"   // a person must do something
+)
+
+// rule is one alarm: when it is up, and what it says. The codes are stable; other systems wait for them.
+type rule struct {
+	code, severity string
+	title, text    string
+	todo           string
+	box            func(f facts) (up bool, since time.Time)     // of the whole box
+	line           func(l lineFacts) (up bool, since time.Time) // or of each line; %s in title and text is its label
+}
+
+// rules are all alarms there are. Where since is left zero, it is when we first saw it.
+func rules() []rule {
+	return []rule{
+		{code: "store.silent", severity: SeverityFault, title: "The disk does not answer",
+			text: "Nothing has been stored since %s. Calls are being lost.",
+			todo: "Look whether the disk's cable sits firmly, then switch the box off and on. If it stays so, change the disk.",
+			box:  func(f facts) (bool, time.Time) { return !f.vault.Answers, f.vault.AnswersSince }},
+		{code: "store.full", severity: SeverityFault, title: "The disk is full",
+			text: "No new sound has been kept since %s. What was stored is safe.",
+			todo: "Make room: archive and release old recordings, or put in a larger disk. Nothing is ever deleted early.",
+			box:  func(f facts) (bool, time.Time) { return f.vault.Answers && f.vault.Full, f.vault.FullSince }},
+		{code: "store.low", severity: SeverityDue, title: "The disk is nearly full",
+			text: "Low since %s. At the last, the box stops recording rather than delete anything early.",
+			todo: "Archive old recordings, or put in a larger disk.",
+			box:  func(f facts) (bool, time.Time) { return f.vault.Answers && f.vault.Low && !f.vault.Full, time.Time{} }},
+		{code: "store.mended", severity: SeverityDue, title: "Something on the disk was damaged",
+			text: "Found since %s. The box used its second copy, or can name what is lost.",
+			todo: "Run a check of the vault, and think of changing the disk.",
+			box:  func(f facts) (bool, time.Time) { return f.vault.Findings > 0, time.Time{} }},
+		{code: "custody.altered", severity: SeverityFault, title: "The key that recordings are locked with is not the printed one",
+			text: "Since %s. Calls recorded under it might be opened by somebody else.",
+			todo: "Compare the fingerprint with the printed sheet, and ring whoever looks after the box.",
+			box:  func(f facts) (bool, time.Time) { return f.vault.CustodyAltered, time.Time{} }},
+		{code: "calls.missed", severity: SeverityDue, title: "A call was missed today",
+			text: "Noticed at %s. A line saw more calls than the vault holds.",
+			todo: "Look at the lines below: the totals name the line. The log says why.",
+			box: func(f facts) (bool, time.Time) {
+				for _, l := range f.lines {
+					if l.today.Missed > 0 {
+						return true, time.Time{}
+					}
+				}
+				return false, time.Time{}
+			}},
+		{code: "line.gone", severity: SeverityFault, title: "%s is not heard",
+			text: "Since %s. Calls on this line are not recorded.",
+			todo: "Check that the line's cable sits in its socket, and that the device it is plugged into is on.",
+			line: func(l lineFacts) (bool, time.Time) { return l.down(), l.status.Since }},
+		{code: "capture.stuck", severity: SeverityFault, title: "%s gives no sound at all",
+			text: "Since %s, not even silence. Calls on this line are not recorded.",
+			todo: "Switch the box off and on. If it comes back, the device is at fault.",
+			line: func(l lineFacts) (bool, time.Time) { return l.stuck, l.status.LastFrame }},
+		{code: "line.lossy", severity: SeverityFault, title: "Some sound of %s is being lost",
+			text: "Since %s. Each gap is marked in its recording, with its cause.",
+			todo: "Ring whoever looks after the box: it is too busy, or a device loses sound.",
+			line: func(l lineFacts) (bool, time.Time) { return l.lossy, time.Time{} }},
+	}
+}
+
+// alarms are those that are up, and the log hears of each that came or went. The lock is held.
+func (h *Health) alarms(ctx context.Context, f facts) []api.Alarm {
+	var up []api.Alarm
+	seen := map[string]bool{}
+	raise := func(r rule, l *lineFacts, since time.Time) {
+		id := ""
+		title := r.title
+		if l != nil {
+			id, title = l.ID, fmt.Sprintf(r.title, l.Label)
+		}
+		key := r.code + " " + id
+		first, known := h.since[key]
+		if !known {
+			first = f.now
+			if !since.IsZero() {
+				first = since
+			}
+			h.since[key] = first
+			h.log.LogAttrs(ctx, slog.LevelWarn, "alarm raised", slog.String("alarm", r.code), slog.String("line", id))
+		}
+		seen[key] = true
+		up = append(up, api.Alarm{Code: r.code, Severity: r.severity, Title: title,
+			Text: fmt.Sprintf(r.text, f.clock(first)), Todo: r.todo, Since: first})
+	}
+	for _, r := range rules() {
+		if r.box != nil {
+			if yes, since := r.box(f); yes {
+				raise(r, nil, since)
+			}
+			continue
+		}
+		for i := range f.lines {
+			if yes, since := r.line(f.lines[i]); yes {
+				raise(r, &f.lines[i], since)
+			}
+		}
+	}
+	for key := range h.since {
+		if !seen[key] {
+			delete(h.since, key)
+			h.log.LogAttrs(ctx, slog.LevelInfo, "alarm cleared", slog.String("alarm", key))
+		}
+	}
+	return up
+}

@@ -1,0 +1,171 @@
+package health
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"linekeep/ui/api"
+)
+
+// facts is everything that is looked at once, so that one answer never contradicts itself.
+type facts struct {
+	now   time.Time
+	place *time.Location
+	lines []lineFacts
+	vault VaultStatus
+}
+
+// lineFacts is one line.
+type lineFacts struct {
+	Line
+	status LineStatus
+	lost   loss
+	today  api.Totals
+	stuck  bool // gives no frames, and its driver says nothing of it
+	lossy  bool
+}
+
+func (l lineFacts) down() bool  { return l.status.State == StateDown }
+func (l lineFacts) heard() bool { return !l.down() && !l.stuck }
+
+// facts looks at the lines and the vault. The lock is held.
+func (h *Health) facts() facts {
+	f := facts{now: h.clock(), place: h.conf.Place, vault: h.vault.Health()}
+	if day := midnight(f.now, h.conf.Place); day.After(h.day) {
+		for _, d := range h.days {
+			d.turn(f.now)
+		}
+		h.day = day
+	}
+	status := map[string]LineStatus{}
+	for _, s := range h.lines.Status(nil) {
+		status[s.ID] = s
+	}
+	for _, l := range h.conf.Lines {
+		s, ok := status[l.ID]
+		if !ok { // the pipeline has not begun with it
+			s = LineStatus{ID: l.ID, State: StateDown, Since: h.started}
+		}
+		d := h.days[l.ID]
+		d.see(f.now, counts{seen: s.Seen, began: s.Began, ended: s.Ended})
+		one := lineFacts{Line: l, status: s, lost: h.loss(f.now, s), today: d.totals(f.now)}
+		one.stuck = !one.down() && f.now.Sub(later(s.LastFrame, h.started)) > stuckAfter
+		one.lossy = !one.down() && !one.lost.last.IsZero() && f.now.Sub(one.lost.last) < lossyFor
+		f.lines = append(f.lines, one)
+	}
+	return f
+}
+
+// loss keeps when a line last lost sound other than by being paused on purpose.
+func (h *Health) loss(now time.Time, s LineStatus) loss {
+	was := h.losses[s.ID]
+	total := s.lost()
+	if total > was.total {
+		was.last = now
+	}
+	was.total = total
+	h.losses[s.ID] = was
+	return was
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// shown is the line as the console shows it.
+func (l lineFacts) shown() api.Line {
+	out := api.Line{ID: l.ID, Label: l.Label, State: l.status.state(), Since: l.status.Since, Sides: l.status.sides(), Today: l.today}
+	switch {
+	case l.down():
+		out.Fault = "not heard"
+	case l.stuck:
+		out.State, out.Fault, out.Since = api.Fault, "gives no sound at all", l.status.LastFrame
+	case l.lossy:
+		out.Fault = "some of its sound is being lost"
+	}
+	return out
+}
+
+func (f facts) store() api.Store {
+	v := f.vault
+	out := api.Store{Answers: v.Answers, LastStored: v.LastStored, FreeBytes: v.FreeBytes, Lag: v.Lag}
+	if usable := v.FreeBytes - v.StopsAt; v.BytesPerHour > 0 && usable > 0 {
+		out.HoursLeft = float64(usable) / v.BytesPerHour
+	}
+	return out
+}
+
+// answer is the one question's answer, and its sentence.
+func (f facts) answer(st api.Status) (api.Recording, string) {
+	heard, calls := 0, 0
+	var deaf []lineFacts
+	for _, l := range f.lines {
+		if l.heard() {
+			heard++
+		} else {
+			deaf = append(deaf, l)
+		}
+		if l.status.State == StateCall || l.status.State == StatePaused {
+			calls++
+		}
+	}
+	switch {
+	case !f.vault.Answers:
+		return api.No, "The disk does not answer since " + f.clock(f.vault.AnswersSince) + ". Calls are being lost."
+	case f.vault.Full:
+		return api.No, "The disk is full since " + f.clock(f.vault.FullSince) + ". Calls are being lost."
+	case heard == 0 && len(deaf) == 1:
+		return api.No, deaf[0].Label + " is not heard since " + f.clock(deaf[0].status.Since) + ". Calls are being lost."
+	case heard == 0:
+		return api.No, "No line is heard. Calls are being lost."
+	case len(deaf) == 1:
+		return api.Trouble, deaf[0].Label + " is not heard since " + f.clock(deaf[0].status.Since) + ". " + rest(heard)
+	case len(deaf) > 1:
+		return api.Trouble, fmt.Sprintf("%d of %d lines are not heard. %s", len(deaf), len(f.lines), rest(heard))
+	}
+	for _, a := range st.Alarms {
+		if a.Severity == SeverityFault {
+			return api.Trouble, sentence(a.Title) + " " + going(calls)
+		}
+	}
+	return api.Yes, working(len(f.lines)) + " " + going(calls)
+}
+
+// clock tells a time of today by the clock, and an older one with its day.
+func (f facts) clock(t time.Time) string {
+	t = t.In(f.place)
+	if t.Before(midnight(f.now, f.place)) {
+		return t.Format("Monday 2 January, 15:04")
+	}
+	return t.Format("15:04")
+}
+
+func working(n int) string {
+	if n == 1 {
+		return "The line is working."
+	}
+	return fmt.Sprintf("All %d lines are working.", n)
+}
+
+func rest(n int) string {
+	if n == 1 {
+		return "The other line records."
+	}
+	return fmt.Sprintf("The other %d lines record.", n)
+}
+
+func going(calls int) string {
+	switch calls {
+	case 0:
+		return "No call now."
+	case 1:
+		return "1 call now."
+	}
+	return fmt.Sprintf("%d calls now.", calls)
+}
+
+func sentence(title string) string { return strings.TrimSuffix(title, ".") + "." }

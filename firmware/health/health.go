@@ -1,0 +1,149 @@
+// Package health says how the box is: whether it records, what is wrong and since when, whether today's calls add up.
+//
+//	In:    the pipeline's status, the vault's status, and the word that a recording was filed
+//	Out:   api.Status, made anew for each asking; alarms raised and cleared, in the log once each
+//	Owner: Run looks once a second; Status may be asked from any goroutine
+//	Full:  keeps a few hundred bytes for each line; calls that ended and wait to be filed are counted one by one
+//
+// It says "recording" only when frames were captured and the vault's last heartbeat came back: never because a
+// process is alive.
+package health
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"linekeep/ui/api"
+)
+
+const (
+	// lookEvery is how often Run looks: an alarm is told within a second or two of its cause.
+	lookEvery = time.Second
+	// stuckAfter is how long a line that is not down may give no frame before that is a fault: a driver tells the
+	// loss of a device within 100 ms, so this is silence of a driver, not of a line.
+	stuckAfter = 2 * time.Second
+	// lossyFor is how long a loss on a line is told after its last lost sample: long enough to be seen by somebody who
+	// looks up when the lamp changes.
+	lossyFor = time.Minute
+	// fileWithin is how long after its end a call may be on its way into the catalogue before it counts as missed.
+	fileWithin = 2 * time.Minute
+)
+
+// Config says what the box is.
+type Config struct {
+	Site, Box, Version string
+	Lines              []Line
+	Place              *time.Location // whose midnight ends a day of totals
+}
+
+// Line is what people call a line, by its id.
+type Line struct {
+	ID, Label string
+}
+
+// Lines tells how the lines are; *pipeline.Pipeline does.
+type Lines interface {
+	Status(dst []LineStatus) []LineStatus
+}
+
+// Vault tells how the vault is.
+type Vault interface {
+	Health() VaultStatus
+}
+
+// Health watches the box.
+type Health struct {
+	conf    Config
+	lines   Lines
+	vault   Vault
+	clock   func() time.Time
+	log     *slog.Logger
+	started time.Time
+
+	mu     sync.Mutex
+	days   map[string]*tally
+	since  map[string]time.Time // of each alarm that is up, by its code and line
+	losses map[string]loss
+	day    time.Time // midnight that began the totals
+}
+
+// loss is how much a line has lost, and when last.
+type loss struct {
+	total uint64
+	last  time.Time
+}
+
+// New watches what it is given. It starts nothing; see Run.
+func New(conf Config, lines Lines, vault Vault, clock func() time.Time, log *slog.Logger) *Health {
+	if conf.Place == nil {
+		conf.Place = time.Local
+	}
+	now := clock()
+	h := &Health{conf: conf, lines: lines, vault: vault, clock: clock, log: log, started: now,
+		days: map[string]*tally{}, since: map[string]time.Time{}, losses: map[string]loss{}, day: midnight(now, conf.Place)}
+	for _, l := range conf.Lines {
+		h.days[l.ID] = &tally{}
+	}
+	return h
+}
+
+// Run looks once a second until ctx ends, so that alarms are in the log though nobody asks, and a day ends at midnight.
+func (h *Health) Run(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			h.look(ctx)
+		}
+	}
+}
+
+// Status is how the box is now.
+func (h *Health) Status(ctx context.Context) api.Status { return h.look(ctx) }
+
+// look takes everything in, once, and tells the log what alarms came and went.
+func (h *Health) look(ctx context.Context) api.Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f := h.facts()
+	st := api.Status{Now: f.now, Box: h.conf.Box, Site: h.conf.Site, Version: h.conf.Version, Started: h.started, Store: f.store()}
+	st.Alarms = h.alarms(ctx, f)
+	for i := range f.lines {
+		l := f.lines[i].shown()
+		st.Lines = append(st.Lines, l)
+		st.Today = sum(st.Today, l.Today)
+	}
+	st.Recording, st.Sentence = f.answer(st)
+	return st
+}
+
+// Filed counts a recording that is now in the catalogue.
+func (h *Health) Filed(f Filed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if d := h.days[f.Line]; d != nil { // a line taken out of the settings can still have recordings to be closed at start
+		d.file(f)
+	}
+}
+
+// Filed says what was filed.
+type Filed struct {
+	Line      string
+	Gaps      bool // some of it is missing, and the recording says where and why
+	Recovered bool // of an earlier run of the box: closed and filed at start
+	Continues bool // of a call whose first recording was counted
+}
+
+func midnight(t time.Time, place *time.Location) time.Time {
+	y, m, d := t.In(place).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, place)
+}
+
+func sum(a, b api.Totals) api.Totals {
+	return api.Totals{Seen: a.Seen + b.Seen, Recorded: a.Recorded + b.Recorded, Gaps: a.Gaps + b.Gaps, Missed: a.Missed + b.Missed, Now: a.Now + b.Now}
+}

@@ -1,0 +1,83 @@
+// Package control is linekeepctl's way in: HTTP over a unix socket that only root of the box can open.
+//
+//	In:    requests on the socket, each an act of ui/service by the caller Machine
+//	Out:   JSON, or the bytes of a copy; errors as {"error": code, "text": words}
+//	Owner: Server.Run owns the listener and the server, and ends both
+//	Full:  eight connections at once; more wait. Recording never waits for any of this
+//
+// The same folder has both ends, so that they cannot come to differ.
+package control
+
+import (
+	"errors"
+	"net/http"
+
+	"linekeep/ui/service"
+)
+
+// The paths, each with the act of the permission table behind it.
+const (
+	pathStatus = "/v1/status"
+	pathLines  = "/v1/lines"
+	pathCalls  = "/v1/calls"
+	pathCheck  = "/v1/check"
+	pathPlay   = "/v1/play"
+)
+
+// maxQuestion bounds a request's body: an id, a code and two words.
+const maxQuestion = 4 << 10
+
+// trailFault is the trailer that says why a copy broke off after its first byte. Without it, half a file would look
+// like a whole one.
+const trailFault = "Linekeep-Fault"
+
+// fault is the body of an answer that is an error.
+type fault struct {
+	Code string `json:"error"`
+	Text string `json:"text"`
+}
+
+// codes tie the errors a caller can choose by to their names and statuses on the way.
+func codes() []struct {
+	err    error
+	name   string
+	status int
+} {
+	return []struct {
+		err    error
+		name   string
+		status int
+	}{
+		{service.ErrNotAllowed, "not_allowed", http.StatusForbidden},
+		{service.ErrNoCall, "no_call", http.StatusNotFound},
+		{service.ErrWrongCode, "wrong_code", http.StatusUnauthorized},
+		{service.ErrBadQuestion, "bad_question", http.StatusBadRequest},
+	}
+}
+
+func nameOf(err error) (name string, status int) {
+	for _, c := range codes() {
+		if errors.Is(err, c.err) {
+			return c.name, c.status
+		}
+	}
+	return "failed", http.StatusInternalServerError
+}
+
+// told is an error as the other end told it. It is the error of the same name here.
+type told struct {
+	kind error
+	text string
+}
+
+func (t told) Error() string { return t.text }
+func (t told) Unwrap() error { return t.kind }
+
+func fromName(f fault) error {
+	for _, c := range codes() {
+		if c.name == f.Code {
+			return told{kind: c.err, text: f.Text}
+		}
+	}
+	return errors.New(f.Text)
+}

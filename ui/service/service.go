@@ -1,0 +1,175 @@
+// Package service is what may be asked of the box, whoever asks and by whatever way: one method for each act, one table
+// that says who may.
+//
+//	In:    health, for how the box is; the vault, for what it holds; who asks
+//	Out:   plain values for linekeepctl, the console and later the API; sound as a file
+//	Owner: the caller's goroutine; nothing here starts one
+//	Full:  a list of calls has at most maxCalls rows; one copy is made at a time, the next waits for it
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"linekeep/ui/api"
+)
+
+// The errors a caller can choose by.
+var (
+	// ErrNotAllowed reports an act that this caller may not do. Asking again cannot help.
+	ErrNotAllowed = errors.New("service: not allowed")
+	// ErrNoCall reports an id under which the vault holds nothing.
+	ErrNoCall = errors.New("service: no such call")
+	// ErrWrongCode reports a recovery code that does not open this vault, or is mistyped.
+	ErrWrongCode = errors.New("service: wrong recovery code")
+	// ErrBadQuestion reports a question that makes no sense, and says which part of it.
+	ErrBadQuestion = errors.New("service: bad question")
+)
+
+// maxCalls bounds a list: what a person reads at once, and some 200 KB of answer.
+const maxCalls = 1000
+
+// Vault is what the service asks of the vault.
+type Vault interface {
+	Find(ctx context.Context, q Query) ([]Call, error)
+	Play(ctx context.Context, w io.Writer, p Playing) error
+	Check(ctx context.Context) (Report, error)
+}
+
+// Query says which calls. What is zero does not matter.
+type Query struct {
+	From, To  time.Time
+	Line      string
+	Direction string // in, out, internal or unknown
+	Shortest  time.Duration
+	Limit     int
+}
+
+// Call is a row of the catalogue. It has no numbers: nothing here needs them yet.
+type Call struct {
+	ID        string // such as 7-42
+	Line      string
+	Class     string
+	Start     time.Time
+	Length    time.Duration
+	Direction string
+	Tracks    []string // office and caller, or both
+	Answered  bool
+	Silent    bool // no sound over the line's level in all of it
+	Gaps      bool // some of it is missing; the recording says where and why
+	Recovered bool // its end is where a power cut or crash left it
+	Open      bool // still going on
+}
+
+// Format is a kind of file.
+type Format string
+
+// The kinds of file a copy can be.
+const (
+	Ogg Format = "ogg" // the packets as they were recorded
+	WAV Format = "wav" // decoded: 8 kHz, 16 bits, office left and caller right
+)
+
+// Playing says what to hear, and by whose key.
+type Playing struct {
+	Call   string
+	Code   string // the recovery code; never logged, never kept
+	Format Format
+	Party  string // office or caller, for one side alone; empty for all
+}
+
+// Report is what a check of the vault found.
+type Report struct {
+	Calls    int
+	Chunks   int
+	Bytes    int64
+	Took     time.Duration
+	Findings []Finding
+}
+
+// Finding is one thing that is not as it was written.
+type Finding struct {
+	Kind string // missing, extra, altered
+	What string // the file or the call, by its id
+	Text string
+}
+
+// Service answers. Its methods may be called from several goroutines.
+type Service struct {
+	status func(context.Context) api.Status
+	vault  Vault
+	turn   chan struct{} // one place: who holds it makes a copy, or a check; both read the disk as fast as it goes
+}
+
+// New joins health and the vault.
+func New(status func(context.Context) api.Status, vault Vault) *Service {
+	return &Service{status: status, vault: vault, turn: make(chan struct{}, 1)}
+}
+
+// Status is how the box is.
+func (s *Service) Status(ctx context.Context, who Caller) (api.Status, error) {
+	if err := allowed(who, ActStatus); err != nil {
+		return api.Status{}, err
+	}
+	return s.status(ctx), nil
+}
+
+// Lines is how the lines are.
+func (s *Service) Lines(ctx context.Context, who Caller) ([]api.Line, error) {
+	if err := allowed(who, ActLines); err != nil {
+		return nil, err
+	}
+	return s.status(ctx).Lines, nil
+}
+
+// Calls lists what the vault holds, newest first.
+func (s *Service) Calls(ctx context.Context, who Caller, q Query) ([]Call, error) {
+	if err := allowed(who, ActCalls); err != nil {
+		return nil, err
+	}
+	if q.Limit <= 0 || q.Limit > maxCalls {
+		q.Limit = maxCalls
+	}
+	return s.vault.Find(ctx, q)
+}
+
+// Check reads everything the vault holds and says what is not as it was written.
+func (s *Service) Check(ctx context.Context, who Caller) (Report, error) {
+	if err := allowed(who, ActCheck); err != nil {
+		return Report{}, err
+	}
+	if err := s.take(ctx); err != nil {
+		return Report{}, err
+	}
+	defer s.give()
+	return s.vault.Check(ctx)
+}
+
+// Play writes a copy of a call to w. Errors before the first byte: ErrNoCall, ErrWrongCode, ErrBadQuestion.
+func (s *Service) Play(ctx context.Context, who Caller, w io.Writer, p Playing) error {
+	if err := allowed(who, ActPlay); err != nil {
+		return err
+	}
+	if p.Format != Ogg && p.Format != WAV {
+		return fmt.Errorf("%w: the format is ogg or wav, not %q", ErrBadQuestion, p.Format)
+	}
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	defer s.give()
+	return s.vault.Play(ctx, w, p)
+}
+
+func (s *Service) take(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the copy or check before this one: %w", ctx.Err())
+	}
+}
+
+func (s *Service) give() { <-s.turn }

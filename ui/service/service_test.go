@@ -1,0 +1,112 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+
+	"linekeep/ui/api"
+)
+
+type fakeVault struct {
+	limit int
+	hold  chan struct{}
+}
+
+func (f *fakeVault) Find(_ context.Context, q Query) ([]Call, error) {
+	f.limit = q.Limit
+	return nil, nil
+}
+
+func (f *fakeVault) Play(ctx context.Context, w io.Writer, _ Playing) error {
+	if f.hold != nil {
+		<-f.hold
+	}
+	_, err := io.WriteString(w, "sound")
+	return err
+}
+
+func (f *fakeVault) Check(context.Context) (Report, error) { return Report{}, nil }
+
+func TestP04_EveryActStandsInTheTable(t *testing.T) {
+	s := New(func(context.Context) api.Status { return api.Status{} }, &fakeVault{})
+	try := map[Act]func(Caller) error{
+		ActStatus: func(c Caller) error { _, err := s.Status(t.Context(), c); return err },
+		ActLines:  func(c Caller) error { _, err := s.Lines(t.Context(), c); return err },
+		ActCalls:  func(c Caller) error { _, err := s.Calls(t.Context(), c, Query{}); return err },
+		ActCheck:  func(c Caller) error { _, err := s.Check(t.Context(), c); return err },
+		ActPlay: func(c Caller) error {
+			return s.Play(t.Context(), c, io.Discard, Playing{Format: Ogg})
+		},
+	}
+	for _, act := range Acts() {
+		if len(callers(act)) == 0 {
+			t.Errorf("%s is nobody's", act)
+		}
+		if try[act] == nil {
+			t.Fatalf("%s is not tried here", act)
+		}
+	}
+	for _, c := range []struct {
+		act  Act
+		who  Caller
+		want bool
+	}{
+		{ActStatus, Visitor, true}, {ActStatus, Machine, true}, {ActStatus, "", false},
+		{ActLines, Visitor, true}, {ActLines, Machine, true}, {ActLines, "installer", false},
+		{ActCalls, Visitor, false}, {ActCalls, Machine, true},
+		{ActCheck, Visitor, false}, {ActCheck, Machine, true},
+		{ActPlay, Visitor, false}, {ActPlay, Machine, true}, {ActPlay, "", false},
+	} {
+		err := try[c.act](c.who)
+		if got := !errors.Is(err, ErrNotAllowed); got != c.want {
+			t.Errorf("%s by %q: allowed %v, want %v", c.act, c.who, got, c.want)
+		}
+	}
+}
+
+func TestAListIsNeverWithoutEnd(t *testing.T) {
+	v := &fakeVault{}
+	s := New(nil, v)
+	for _, limit := range []int{0, -1, 1 << 30} {
+		if _, err := s.Calls(t.Context(), Machine, Query{Limit: limit}); err != nil {
+			t.Fatalf("Calls: %v", err)
+		}
+		if v.limit != maxCalls {
+			t.Errorf("limit %d: the vault was asked for %d rows, want %d", limit, v.limit, maxCalls)
+		}
+	}
+}
+
+func TestOneCopyAtATimeAndTheNextCanGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &fakeVault{hold: make(chan struct{})}
+		s := New(nil, v)
+		var first bytes.Buffer
+		done := make(chan error, 1)
+		go func() { done <- s.Play(t.Context(), Machine, &first, Playing{Format: WAV}) }()
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		second := make(chan error, 1)
+		go func() { second <- s.Play(ctx, Machine, io.Discard, Playing{Format: WAV}) }()
+		synctest.Wait()
+		cancel()
+		if err := <-second; !errors.Is(err, context.Canceled) {
+			t.Errorf("the second copy: got %v, want that it gave up", err)
+		}
+		close(v.hold)
+		if err := <-done; err != nil || first.String() != "sound" {
+			t.Errorf("the first copy: got %q, %v", first.String(), err)
+		}
+	})
+}
+
+func TestAnUnknownFormatIsABadQuestion(t *testing.T) {
+	err := New(nil, &fakeVault{}).Play(t.Context(), Machine, io.Discard, Playing{Format: "mp3"})
+	if !errors.Is(err, ErrBadQuestion) {
+		t.Errorf("Play as mp3: got %v, want ErrBadQuestion", err)
+	}
+}
