@@ -1,17 +1,30 @@
 package pcm
 
-import "math/bits"
-
-// The decoding tables of ITU-T G.711 (11/88), scaled to 16 bits: the 13-bit values of A-law shifted by 3, the
-// 14-bit values of µ-law by 2, as every 16-bit decoder does. Filled once, never changed.
-var (
-	alawLinear  = tableOf(expandALaw)
-	mulawLinear = tableOf(expandMuLaw)
+import (
+	"math"
+	"math/bits"
 )
 
-func tableOf(expand func(code byte) int16) (t [256]int16) {
+// The tables of ITU-T G.711 (11/88), scaled to 16 bits: the 13-bit values of A-law shifted by 3, the 14-bit values of
+// µ-law by 2, as every 16-bit decoder does. Filled once, never changed. The codes are for sizes without their sign, in
+// steps of the lowest segment: 6 KB, and twice as fast as finding the segment of each sample.
+var (
+	alawLinear  = linearOf(expandALaw)
+	mulawLinear = linearOf(expandMuLaw)
+	alawCodes   = codesOf[[2048]byte](compressALaw)
+	mulawCodes  = codesOf[[4096]byte](compressMuLaw)
+)
+
+func linearOf(expand func(code byte) int16) (t [256]int16) {
 	for code := range t {
 		t[code] = expand(byte(code))
+	}
+	return t
+}
+
+func codesOf[T [2048]byte | [4096]byte](compress func(size int) byte) (t T) {
+	for size := range len(t) {
+		t[size] = compress(size)
 	}
 	return t
 }
@@ -51,26 +64,30 @@ func expandMuLaw(code byte) int16 {
 
 // EncodeALaw is the A-law code for a linear sample.
 func EncodeALaw(sample int16) byte {
-	sign := byte(0xD5)
-	value := int(sample) >> 4 // 12 bits of size: the step of the lowest segment is 16
-	if value < 0 {
-		sign, value = 0x55, ^value
+	sign := sample >> 15             // 0 or -1
+	size := uint16(sample^sign) >> 4 // G.711 has no zero: -1 is the smallest negative value
+	return alawCodes[size] ^ byte(sign)&0x80
+}
+
+// compressALaw finds the positive code of a size in steps of 16.
+func compressALaw(size int) byte {
+	const positive = 0xD5
+	if size < 32 {
+		return positive ^ byte(size)
 	}
-	if value < 32 {
-		return sign ^ byte(value)
-	}
-	segment := bits.Len(uint(value)) - 4
-	return sign ^ byte(segment<<4|value>>(segment-1)&15)
+	segment := bits.Len(uint(size)) - 4
+	return positive ^ byte(segment<<4|size>>(segment-1)&15)
 }
 
 // EncodeMuLaw is the µ-law code for a linear sample. What is louder than the table is its loudest code.
 func EncodeMuLaw(sample int16) byte {
-	sign := byte(0xFF)
-	value := int(sample)
-	if value < 0 {
-		sign, value = 0x7F, -value
-	}
-	value = min(value+mulawBias, 0x7FFF)
-	segment := bits.Len(uint(value)) - 8
-	return sign ^ byte(segment<<4|value>>(segment+3)&15)
+	sign := int(sample) >> 15
+	size := min((int(sample)^sign)-sign+mulawBias, math.MaxInt16) >> 3
+	return mulawCodes[size] ^ byte(sign)&0x80
+}
+
+// compressMuLaw finds the positive code of a biased size in steps of 8.
+func compressMuLaw(size int) byte {
+	segment := max(0, bits.Len(uint(size))-5)
+	return 0xFF ^ byte(segment<<4|size>>segment&15)
 }

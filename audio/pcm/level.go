@@ -29,11 +29,11 @@ func Measure(samples []int16) Level {
 	if len(samples) == 0 {
 		return Level{RMS: Silence, Peak: Silence}
 	}
-	// 160 squares of 2^15 need 38 bits and a whole second 43, so int64 cannot overflow for any frame.
-	var sum, squares int64
+	// 160 squares of 2^15 need 38 bits and a whole second 43, so no frame of any length overflows.
+	var sum, squares int
 	var low, high int16
 	for _, s := range samples {
-		v := int64(s)
+		v := int(s)
 		sum += v
 		squares += v * v
 		low, high = min(low, s), max(high, s)
