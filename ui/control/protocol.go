@@ -3,7 +3,7 @@
 //	In:    requests on the socket, each an act of ui/service by the caller Machine
 //	Out:   JSON, or the bytes of a copy; errors as {"error": code, "text": words}
 //	Owner: Server.Run owns the listener and the server, and ends both
-//	Full:  eight connections at once; more wait. Recording never waits for any of this
+//	Full:  root is not limited; copies and checks take turns (ui/service). Recording never waits for any of this
 //
 // The same folder has both ends, so that they cannot come to differ.
 package control

@@ -20,9 +20,8 @@ import (
 )
 
 const (
-	connections = 8                // a person and a script or two; a copy holds one for as long as it takes
-	headerTime  = 5 * time.Second  // the other end is on this machine
-	stopTime    = 10 * time.Second // to finish a copy that is being written when the box stops
+	headerTime = 5 * time.Second  // the other end is on this machine
+	stopTime   = 10 * time.Second // to finish a copy that is being written when the box stops
 )
 
 // Server answers on the socket.
@@ -46,7 +45,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	srv := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerTime,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }}
 	served := make(chan error, 1) // Serve ends once
-	go func() { served <- srv.Serve(newTurnstile(ln, connections)) }()
+	go func() { served <- srv.Serve(ln) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve the control socket: %w", err)

@@ -1,0 +1,105 @@
+package console_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"linekeep/ui/uitest"
+)
+
+// looks are the widths and themes each state is looked at in.
+func looks() []uitest.Look {
+	var l []uitest.Look
+	for _, w := range []int64{1280, 360, 320} {
+		l = append(l, uitest.Look{Width: w}, uitest.Look{Width: w, Dark: true})
+	}
+	return l
+}
+
+// axe is the accessibility checker, as the browser runs it.
+func axe(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.FromSlash("../assets/node_modules/axe-core/axe.min.js"))
+	if err != nil {
+		t.Fatalf("axe-core is needed (scripts/assets installs it): %v", err)
+	}
+	return string(b) + ";true"
+}
+
+// askAxe runs every rule for WCAG 2.0 to 2.2, A and AA, and best practice. preload is off: its own fetch of the style
+// sheet would break the page's policy.
+const askAxe = `axe.run(document, {preload: false, resultTypes: ["violations"], runOnly: {type: "tag", values:
+ ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]}})
+ .then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html.slice(0, 160) + " " + n.any.concat(n.all, n.none).map(c => c.message).join("; ")).join(" | "))))`
+
+// faults are what the page must never have, asked of the page itself.
+const askFaults = `(() => {
+  const bad = [], e = document.scrollingElement;
+  if (e.scrollWidth > innerWidth) bad.push("scrolls sideways: " + e.scrollWidth + " > " + innerWidth);
+  if (document.querySelector("[style]")) bad.push("has a style attribute");
+  if (document.querySelector("style, script:not([src])")) bad.push("has an inline style or script");
+  for (const el of document.querySelectorAll("*")) for (const a of el.attributes) if (/^on/.test(a.name)) bad.push("has " + a.name);
+  for (const el of document.querySelectorAll("a, button, input")) {
+    if (el.classList.contains("skip")) continue;
+    const r = el.getBoundingClientRect();
+    if (r.width < 24 || r.height < 24) bad.push("target of " + r.width + " x " + r.height + ": " + el.textContent);
+  }
+  for (const el of document.querySelectorAll("body *:not(.vh):not(.vh *)")) {
+    const r = el.getBoundingClientRect();
+    if (el.closest("svg") === null && r.width > 0 && (r.right > innerWidth + 1 || r.left < -1) && !el.classList.contains("skip")) bad.push("sticks out: " + el.className + " " + el.textContent.slice(0, 40));
+  }
+  return JSON.stringify(bad);
+})()`
+
+func TestEveryStateIsReadableByEverybodyAtEveryWidthInBothThemes(t *testing.T) {
+	b := start(t, uitest.Quiet())
+	chromium := uitest.Start(t, b.Certificate().PublicKeyHash())
+	tab := chromium.Tab(t, looks()[0])
+	seen := uitest.Watching(t, tab)
+	checker := axe(t)
+	for _, scene := range uitest.Scenes() {
+		b.is(scene.Status)
+		uitest.Open(t, tab, b.url+"/")
+		uitest.Until(t, tab, `document.getElementById("liveness")?.textContent === "Live."`)
+		uitest.Ask[bool](t, tab, checker)
+		for _, look := range looks() {
+			t.Run(scene.Name+"/"+look.String(), func(t *testing.T) {
+				uitest.Set(t, tab, look)
+				for what, ask := range map[string]string{"axe": askAxe, "page": askFaults} {
+					var faults []string
+					if err := json.Unmarshal([]byte(uitest.Ask[string](t, tab, ask)), &faults); err != nil {
+						t.Fatalf("%s: %v", what, err)
+					}
+					for _, f := range faults {
+						t.Errorf("%s: %s", what, f)
+					}
+				}
+				picture(t, func(dir string) {
+					uitest.Shot(t, tab, filepath.Join(dir, fmt.Sprintf("%s-%s.png", scene.Name, look)))
+				})
+			})
+		}
+	}
+	for _, url := range seen.Asked() {
+		if !strings.HasPrefix(url, b.url+"/") && url != strings.Replace(b.url, "https", "wss", 1)+"/live" {
+			t.Errorf("the page asked for %s, which is not on the box", url)
+		}
+	}
+	if len(seen.Asked()) == 0 {
+		t.Error("no request was seen: this test would not notice a foreign one")
+	}
+	for _, c := range seen.Complaints() {
+		t.Errorf("the browser complains: %s", c)
+	}
+}
+
+func picture(t *testing.T, take func(dir string)) {
+	t.Helper()
+	if dir := shots(); dir != "" {
+		take(dir)
+	}
+}

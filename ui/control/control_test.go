@@ -1,0 +1,180 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"linekeep/ui/api"
+	"linekeep/ui/service"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fakeVault answers as a vault with one call under the code "right".
+type fakeVault struct {
+	asked service.Query
+	sound []byte
+	after error // what happens after the sound
+}
+
+func (f *fakeVault) Find(_ context.Context, q service.Query) ([]service.Call, error) {
+	f.asked = q
+	return []service.Call{{ID: "7-42", Line: "reception", Length: time.Minute}}, nil
+}
+
+func (f *fakeVault) Check(context.Context) (service.Report, error) {
+	return service.Report{Calls: 3, Findings: []service.Finding{{Kind: "altered", What: "7-42"}}}, nil
+}
+
+func (f *fakeVault) Play(_ context.Context, w io.Writer, p service.Playing) error {
+	switch {
+	case p.Call != "7-42":
+		return service.ErrNoCall
+	case p.Code != "right":
+		return service.ErrWrongCode
+	}
+	if _, err := w.Write(f.sound); err != nil {
+		return err
+	}
+	return f.after
+}
+
+// serve runs a server on a socket of its own and gives a client of it, and what was logged.
+func serve(t *testing.T, v *fakeVault) (*Client, *bytes.Buffer, string) {
+	t.Helper()
+	var logged bytes.Buffer
+	path := filepath.Join(t.TempDir(), "box", "control.sock")
+	status := func(context.Context) api.Status { return api.Status{Sentence: "All well.", Lines: []api.Line{{ID: "a"}}} }
+	s := NewServer(path, service.New(status, v), slog.New(slog.NewTextHandler(&logged, nil)))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	c := NewClient(path)
+	t.Cleanup(func() {
+		c.Close()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	wait(t, func() bool { _, err := c.Status(t.Context()); return err == nil })
+	return c, &logged, path
+}
+
+// wait asks again until it is so.
+func wait(t *testing.T, so func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(10 * time.Second); !so(); {
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatal("it never came about")
+		}
+	}
+}
+
+func TestWhatIsAskedIsAnswered(t *testing.T) {
+	v := &fakeVault{sound: bytes.Repeat([]byte("sound"), 100_000)}
+	c, _, path := serve(t, v)
+	if st, err := c.Status(t.Context()); err != nil || st.Sentence != "All well." {
+		t.Errorf("Status: got %q, %v", st.Sentence, err)
+	}
+	if lines, err := c.Lines(t.Context()); err != nil || len(lines) != 1 || lines[0].ID != "a" {
+		t.Errorf("Lines: got %v, %v", lines, err)
+	}
+	if r, err := c.Check(t.Context()); err != nil || r.Calls != 3 || len(r.Findings) != 1 {
+		t.Errorf("Check: got %+v, %v", r, err)
+	}
+	q := service.Query{From: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC),
+		Line: "reception", Direction: "in", Shortest: 90 * time.Second, Limit: 5}
+	if calls, err := c.Calls(t.Context(), q); err != nil || len(calls) != 1 || calls[0].ID != "7-42" {
+		t.Errorf("Calls: got %v, %v", calls, err)
+	}
+	if d := cmp.Diff(q, v.asked); d != "" {
+		t.Errorf("what the vault was asked, want -, got +:\n%s", d)
+	}
+	var copied bytes.Buffer
+	if err := c.Play(t.Context(), &copied, service.Playing{Call: "7-42", Code: "right", Format: service.Ogg}); err != nil || !bytes.Equal(copied.Bytes(), v.sound) {
+		t.Errorf("Play: %d bytes, %v; want %d", copied.Len(), err, len(v.sound))
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket: mode %v, %v; want 0600", info.Mode(), err)
+	}
+}
+
+func TestErrorsArriveAsThemselves(t *testing.T) {
+	v := &fakeVault{sound: []byte("some"), after: errors.New("the disk went away")}
+	c, logged, _ := serve(t, v)
+	for _, x := range []struct {
+		p    service.Playing
+		want error
+	}{
+		{service.Playing{Call: "7-43", Format: service.Ogg}, service.ErrNoCall},
+		{service.Playing{Call: "7-42", Code: "left", Format: service.Ogg}, service.ErrWrongCode},
+		{service.Playing{Call: "7-42", Code: "right", Format: "mp3"}, service.ErrBadQuestion},
+	} {
+		if err := c.Play(t.Context(), io.Discard, x.p); !errors.Is(err, x.want) {
+			t.Errorf("Play %+v: got %v, want %v", x.p, err, x.want)
+		}
+	}
+	err := c.Play(t.Context(), io.Discard, service.Playing{Call: "7-42", Code: "right", Format: service.WAV})
+	if err == nil || !strings.Contains(err.Error(), "the disk went away") {
+		t.Errorf("a copy that broke off: got %v, want why", err)
+	}
+	if text := logged.String(); strings.Contains(text, "left") || strings.Contains(text, "right") {
+		t.Errorf("a recovery code is in the log: %s", text)
+	}
+}
+
+func TestAnUnknownCriterionIsRefusedNotIgnored(t *testing.T) {
+	c, _, _ := serve(t, &fakeVault{})
+	var calls []service.Call
+	if err := c.ask(t.Context(), "GET", pathCalls+"?number=0163", nil, &calls); !errors.Is(err, service.ErrBadQuestion) {
+		t.Errorf("a criterion that does not exist: got %v, want ErrBadQuestion", err)
+	}
+}
+
+func TestASecondServerLeavesTheFirstItsSocket(t *testing.T) {
+	c, _, path := serve(t, &fakeVault{})
+	second := NewServer(path, service.New(nil, &fakeVault{}), slog.New(slog.DiscardHandler))
+	if err := second.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "another process answers there") {
+		t.Errorf("a second server: got %v", err)
+	}
+	if _, err := c.Status(t.Context()); err != nil {
+		t.Errorf("the first one, afterwards: %v", err)
+	}
+}
+
+func TestASocketLeftByAKilledProcessIsTakenOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := NewClient(path)
+	defer c.Close()
+	if _, err := c.Status(t.Context()); !errors.Is(err, ErrNoDaemon) {
+		t.Errorf("nobody there: got %v, want ErrNoDaemon", err)
+	}
+	s := NewServer(path, service.New(func(context.Context) api.Status { return api.Status{} }, &fakeVault{}), slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	wait(t, func() bool { _, err := c.Status(t.Context()); return err == nil })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
