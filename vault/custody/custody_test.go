@@ -1,0 +1,236 @@
+package custody
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"linekeep/vault/keys"
+	"linekeep/vault/keys/pair"
+)
+
+var vaultID = [16]byte{1, 2, 3}
+
+func made(t *testing.T) (dir string, outer keys.Key, code Code) {
+	t.Helper()
+	dir, outer, code = filepath.Join(t.TempDir(), "keys"), keys.NewKey(), NewCode()
+	if _, err := Create(dir, vaultID, outer, code); err != nil {
+		t.Fatalf("Create: %v", err)
+	}
+	return dir, outer, code
+}
+
+func load(t *testing.T, dir string, outer keys.Key) *Custody {
+	t.Helper()
+	c, err := Load(dir, vaultID, outer)
+	if err != nil {
+		t.Fatalf("Load: %v", err)
+	}
+	return c
+}
+
+func TestTheRecoveryCodeOpensWhatThePublicKeyWrapped(t *testing.T) {
+	dir, outer, code := made(t)
+	c := load(t, dir, outer)
+	key := keys.NewKey()
+	wrapped, err := c.Public().Wrap([]byte("info"), key)
+	if err != nil || len(wrapped) != WrappedSize {
+		t.Fatalf("Wrap: %d bytes, %v", len(wrapped), err)
+	}
+	typed, err := ParseCode(code.Reveal())
+	if err != nil {
+		t.Fatalf("ParseCode: %v", err)
+	}
+	private, err := c.Recover(typed)
+	if err != nil {
+		t.Fatalf("Recover: %v", err)
+	}
+	if back, err := private.Unwrap([]byte("info"), wrapped); err != nil || !back.Equal(key) {
+		t.Errorf("Unwrap: %v", err)
+	}
+	if _, err := private.Unwrap([]byte("other"), wrapped); !errors.Is(err, ErrAltered) {
+		t.Errorf("another info: %v", err)
+	}
+	if private.Public().Fingerprint() != c.Public().Fingerprint() || len(c.Public().Fingerprint()) != 23 {
+		t.Errorf("fingerprint %q", c.Public().Fingerprint())
+	}
+}
+
+func TestAnotherCodeIsToldFromAMistypedOne(t *testing.T) {
+	dir, outer, code := made(t)
+	if _, err := load(t, dir, outer).Recover(NewCode()); !errors.Is(err, ErrWrongCode) {
+		t.Errorf("another code: %v", err)
+	}
+	text := strings.ReplaceAll(code.Reveal(), "-", "")
+	for i := range text {
+		for _, c := range alphabet {
+			if byte(c) == text[i] {
+				continue
+			}
+			if _, err := ParseCode(text[:i] + string(c) + text[i+1:]); !errors.Is(err, ErrMistyped) {
+				t.Fatalf("character %d mistyped: %v", i, err)
+			}
+		}
+		if i > 0 && text[i] != text[i-1] {
+			swapped := text[:i-1] + text[i:i+1] + text[i-1:i] + text[i+1:]
+			if _, err := ParseCode(swapped); !errors.Is(err, ErrMistyped) {
+				t.Fatalf("characters %d and %d swapped: %v", i-1, i, err)
+			}
+		}
+	}
+}
+
+func TestACodeMayBeTypedAsPeopleTypeIt(t *testing.T) {
+	const zeros = "00000000000000000000000000000000000000"
+	code := NewCode()
+	want := code.Reveal()
+	friendly := strings.NewReplacer("0", "o", "1", "l", "-", " ").Replace(want)
+	for _, typed := range []string{want, strings.ToLower(want), friendly, strings.ReplaceAll(want, "-", ""), " " + want + "\r\n"} {
+		got, err := ParseCode(typed)
+		if err != nil || got.Reveal() != want {
+			t.Errorf("typed another way: %v", err)
+		}
+	}
+	groups := strings.Split(want, "-")
+	groups[4] = groups[4][:4]
+	for _, test := range []struct{ typed, says string }{
+		{strings.Join(groups, "-"), "look at group 5"},
+		{want[:18] + "U" + want[19:], "group 4 has a character"},
+		{want + "0", "more than 40"},
+		{"", "0 characters of 40"},
+		{zeros + "00", "checksum"},
+	} {
+		_, err := ParseCode(test.typed)
+		if !errors.Is(err, ErrMistyped) || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("got %v, want it to say %q", err, test.says)
+		}
+	}
+}
+
+func TestEachAlteredByteOfACustodyFileIsFoundAndMended(t *testing.T) {
+	dir, outer, _ := made(t)
+	paths := []string{filepath.Join(dir, fileName), filepath.Join(dir, "copy", fileName)}
+	sound, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range sound {
+		path := paths[i%2]
+		bad := bytes.Clone(sound)
+		bad[i] ^= 1 << (i % 8)
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := load(t, dir, outer).Verify()
+		if len(f) != 1 || !errors.Is(f[0], ErrAltered) || !strings.Contains(f[0].Error(), path) {
+			t.Fatalf("byte %d: findings %v", i, f)
+		}
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, sound) {
+			t.Fatalf("byte %d: not mended, %v", i, err)
+		}
+	}
+	for _, path := range paths {
+		if err := os.WriteFile(path, sound[:100], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Load(dir, vaultID, outer); !errors.Is(err, ErrAltered) || !strings.Contains(err.Error(), paths[1]) {
+		t.Errorf("both copies bad: %v", err)
+	}
+}
+
+func TestACustodyFileOfAnotherVaultIsRefused(t *testing.T) {
+	dir, outer, code := made(t)
+	if _, err := Load(dir, [16]byte{9}, outer); !errors.Is(err, ErrAltered) {
+		t.Errorf("another vault: %v", err)
+	}
+	if _, err := Load(dir, vaultID, keys.NewKey()); !errors.Is(err, ErrAltered) {
+		t.Errorf("another outer key: %v", err)
+	}
+	if _, err := Load(t.TempDir(), vaultID, outer); !errors.Is(err, pair.ErrMissing) {
+		t.Errorf("no file: %v", err)
+	}
+	if _, err := Create(dir, vaultID, outer, code); !errors.Is(err, ErrExists) {
+		t.Errorf("Create over another: %v", err)
+	}
+}
+
+func TestCodeAndPrivateKeyCannotBePrinted(t *testing.T) {
+	dir, outer, code := made(t)
+	private, err := load(t, dir, outer).Recover(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type hidden struct {
+		c Code
+		p Private
+	}
+	secrets := [][]byte{code.secret()[:], private.secret.Bytes()[:], []byte(code.Reveal())}
+	for _, v := range []any{code, private, hidden{code, private}, &hidden{code, private}, []any{code, private}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			out := fmt.Sprintf(verb, v)
+			for _, secret := range secrets {
+				decimal := strings.Trim(fmt.Sprint(secret), "[]")
+				for _, form := range []string{string(secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), decimal} {
+					if strings.Contains(out, form) {
+						t.Errorf("%s shows a secret", verb)
+					}
+				}
+			}
+		}
+	}
+	for _, v := range []any{code, private} {
+		if _, err := json.Marshal(v); err == nil {
+			t.Error("marshalled")
+		}
+	}
+}
+
+func FuzzParseCode(f *testing.F) {
+	f.Add(NewCode().Reveal())
+	f.Add("OIL0-")
+	f.Add("\xff\u2028")
+	f.Fuzz(func(t *testing.T, s string) {
+		code, err := ParseCode(s)
+		if err != nil {
+			if !errors.Is(err, ErrMistyped) {
+				t.Fatalf("error of another kind: %v", err)
+			}
+			return
+		}
+		again, err := ParseCode(code.Reveal())
+		if err != nil || *again.secret() != *code.secret() {
+			t.Fatalf("a code does not come back: %v", err)
+		}
+	})
+}
+
+func FuzzCustodyFile(f *testing.F) {
+	outer, err := keys.KeyFrom(bytes.Repeat([]byte{7}, keys.KeySize))
+	if err != nil {
+		f.Fatal(err)
+	}
+	sample := file{number: 1, wrapped: make([]byte, WrappedSize)}
+	data, err := sample.marshal(vaultID, outer)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data[:len(data)-32])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		data := append(bytes.Clone(body), mac(outer, body)...) // past the authentication, where the parser is
+		got, err := parse(data, vaultID, outer)
+		if err != nil {
+			return
+		}
+		again, err := got.marshal(vaultID, outer)
+		if err != nil || !bytes.Equal(again, data) {
+			t.Fatalf("parsed into something else: %v", err)
+		}
+	})
+}
