@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"linekeep/audio/pipeline"
 	"linekeep/ui/api"
 )
 
@@ -19,14 +20,14 @@ type facts struct {
 // lineFacts is one line.
 type lineFacts struct {
 	Line
-	status LineStatus
+	status pipeline.LineStatus
 	lost   loss
 	today  api.Totals
 	stuck  bool // gives no frames, and its driver says nothing of it
 	lossy  bool
 }
 
-func (l lineFacts) down() bool  { return l.status.State == StateDown }
+func (l lineFacts) down() bool  { return l.status.State == pipeline.StateDown }
 func (l lineFacts) heard() bool { return !l.down() && !l.stuck }
 
 // facts looks at the lines and the vault. The lock is held.
@@ -38,14 +39,14 @@ func (h *Health) facts() facts {
 		}
 		h.day = day
 	}
-	status := map[string]LineStatus{}
+	status := map[string]pipeline.LineStatus{}
 	for _, s := range h.lines.Status(nil) {
 		status[s.ID] = s
 	}
 	for _, l := range h.conf.Lines {
 		s, ok := status[l.ID]
 		if !ok { // the pipeline has not begun with it
-			s = LineStatus{ID: l.ID, State: StateDown, Since: h.started}
+			s = pipeline.LineStatus{ID: l.ID, State: pipeline.StateDown, Since: h.started}
 		}
 		d := h.days[l.ID]
 		d.see(f.now, counts{seen: s.Seen, began: s.Began, ended: s.Ended})
@@ -58,9 +59,9 @@ func (h *Health) facts() facts {
 }
 
 // loss keeps when a line last lost sound other than by being paused on purpose.
-func (h *Health) loss(now time.Time, s LineStatus) loss {
+func (h *Health) loss(now time.Time, s pipeline.LineStatus) loss {
 	was := h.losses[s.ID]
-	total := s.lost()
+	total := lost(s)
 	if total > was.total {
 		was.last = now
 	}
@@ -78,7 +79,7 @@ func later(a, b time.Time) time.Time {
 
 // shown is the line as the console shows it.
 func (l lineFacts) shown() api.Line {
-	out := api.Line{ID: l.ID, Label: l.Label, State: l.status.state(), Since: l.status.Since, Sides: l.status.sides(), Today: l.today}
+	out := api.Line{ID: l.ID, Label: l.Label, State: state(l.status.State), Since: l.status.Since, Sides: sides(l.status.Sides), Today: l.today}
 	switch {
 	case l.down():
 		out.Fault = "not heard"
@@ -109,7 +110,7 @@ func (f facts) answer(st api.Status) (api.Recording, string) {
 		} else {
 			deaf = append(deaf, l)
 		}
-		if l.status.State == StateCall || l.status.State == StatePaused {
+		if l.status.State == pipeline.StateCall || l.status.State == pipeline.StatePaused {
 			calls++
 		}
 	}

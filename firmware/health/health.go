@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"linekeep/audio/pipeline"
+	"linekeep/drivers/line"
 	"linekeep/ui/api"
 )
 
@@ -45,7 +47,7 @@ type Line struct {
 
 // Lines tells how the lines are; *pipeline.Pipeline does.
 type Lines interface {
-	Status(dst []LineStatus) []LineStatus
+	Status(dst []pipeline.LineStatus) []pipeline.LineStatus
 }
 
 // Vault tells how the vault is.
@@ -71,7 +73,7 @@ type Health struct {
 
 // loss is how much a line has lost, and when last.
 type loss struct {
-	total uint64
+	total line.Samples
 	last  time.Time
 }
 
@@ -135,8 +137,8 @@ func (h *Health) Filed(f Filed) {
 type Filed struct {
 	Line      string
 	Gaps      bool // some of it is missing, and the recording says where and why
-	Recovered bool // of an earlier run of the box: closed and filed at start
-	Continues bool // of a call whose first recording was counted
+	Earlier   bool // of an earlier run of the box
+	Continues bool // goes on from another recording of the same call
 }
 
 func midnight(t time.Time, place *time.Location) time.Time {

@@ -3,36 +3,10 @@ package health
 import (
 	"time"
 
+	"linekeep/audio/pipeline"
 	"linekeep/audio/segment"
+	"linekeep/drivers/line"
 	"linekeep/ui/api"
-)
-
-// LineStatus is what the pipeline says of a line.
-type LineStatus struct {
-	ID        string
-	State     State
-	Since     time.Time
-	Sides     []Side
-	Seen      uint64 // calls, cumulative
-	Began     uint64
-	Ended     uint64
-	Lost      map[segment.Cause]uint64
-	LastFrame time.Time
-}
-
-// Side is the level of one channel.
-type Side struct{ Level, Peak float64 }
-
-// State is what a line is doing.
-type State uint8
-
-// The states.
-const (
-	StateIdle State = iota
-	StateRinging
-	StateCall
-	StatePaused
-	StateDown
 )
 
 // VaultStatus is what the vault says of itself.
@@ -50,41 +24,41 @@ type VaultStatus struct {
 	CustodyAltered bool
 }
 
-// lost is the sound lost by accident.
-func (s LineStatus) lost() uint64 {
-	total := uint64(0)
+// lost is the sound a line lost by accident.
+func lost(s pipeline.LineStatus) line.Samples {
+	total := line.Samples(0)
 	for cause, n := range s.Lost {
-		if cause != segment.CausePaused {
+		if segment.Cause(cause) != segment.CausePaused {
 			total += n
 		}
 	}
 	return total
 }
 
-func (s LineStatus) state() api.LineState {
-	switch s.State {
-	case StateRinging:
+func state(s pipeline.State) api.LineState {
+	switch s {
+	case pipeline.StateRinging:
 		return api.Ringing
-	case StateCall:
+	case pipeline.StateCall:
 		return api.Call
-	case StatePaused:
+	case pipeline.StatePaused:
 		return api.Paused
-	case StateDown:
+	case pipeline.StateDown:
 		return api.Fault
-	case StateIdle:
+	case pipeline.StateIdle:
 	}
 	return api.Idle
 }
 
 // sides names the channels: two are the office's and the caller's, one carries both.
-func (s LineStatus) sides() []api.Side {
+func sides(in []pipeline.Side) []api.Side {
 	names := []string{"Office", "Caller"}
-	if len(s.Sides) == 1 {
+	if len(in) == 1 {
 		names = []string{"Line"}
 	}
-	out := make([]api.Side, 0, len(names))
-	for i, side := range s.Sides {
-		out = append(out, api.Side{Name: names[i], Level: side.Level, Peak: side.Peak})
+	out := make([]api.Side, 0, len(in))
+	for i, s := range in {
+		out = append(out, api.Side{Name: names[i], Level: s.Level, Peak: s.Peak})
 	}
 	return out
 }

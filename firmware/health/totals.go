@@ -11,11 +11,11 @@ import (
 //
 // What was seen comes from the line, what was recorded from the catalogue; neither is taken from the other. A call that
 // goes on over midnight belongs to the day it ends in. What an earlier run of the box saw and filed today is told again
-// by the catalogue at start (Filed with Recovered); what it missed is not known any more.
+// by the catalogue at start (Filed with Earlier); what it missed is not known any more.
 type tally struct {
 	base     counts // what the line had counted when the day began
 	last     counts // what it had counted when we looked last
-	earlier  uint64 // calls of an earlier run of the box, filed today
+	extra    uint64 // recordings filed today that no counter of this run stands for
 	recorded uint64
 	gaps     uint64
 	ended    []time.Time // calls that ended and are not yet filed: when we saw it
@@ -42,12 +42,15 @@ func (t *tally) see(now time.Time, c counts) {
 // file counts what was filed.
 func (t *tally) file(f Filed) {
 	switch {
-	case f.Recovered:
-		t.earlier++
+	case f.Earlier:
+		t.extra++
 	case len(t.ended) > 0:
 		t.ended = slices.Delete(t.ended, 0, 1)
 	default:
 		t.early++
+	}
+	if f.Continues && !f.Earlier {
+		t.extra++ // one call seen, and now two recordings of it
 	}
 	if f.Gaps {
 		t.gaps++
@@ -70,7 +73,7 @@ func (t *tally) totals(now time.Time) api.Totals {
 	out.Now -= min(out.Now, uint64(t.early))
 	kept := out.Recorded + out.Gaps + out.Now
 	// Seen can lag behind what is kept by the moment between the two readings; it is never less.
-	out.Seen = max(t.last.seen-t.base.seen+t.earlier, kept)
+	out.Seen = max(t.last.seen-t.base.seen+t.extra, kept)
 	out.Missed = out.Seen - kept
 	return out
 }
@@ -80,6 +83,6 @@ func (t *tally) turn(now time.Time) {
 	open := t.totals(now).Now
 	t.base = t.last
 	t.base.seen -= min(t.base.seen, open)
-	t.earlier, t.recorded, t.gaps = 0, 0, 0
+	t.extra, t.recorded, t.gaps = 0, 0, 0
 	t.ended = slices.DeleteFunc(t.ended, func(e time.Time) bool { return now.Sub(e) >= fileWithin })
 }

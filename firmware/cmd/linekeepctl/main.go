@@ -1,0 +1,173 @@
+// Command linekeepctl asks the daemon how the box is, has its vault checked, and for now copies calls out of it.
+//
+//	In:    a command line; the daemon's unix socket, or with --offline a vault that no daemon has open
+//	Out:   text, or JSON with --json; a copy of a call as a file of mode 0600; an exit status (below)
+//	Owner: one request at a time; interrupt ends it
+//	Full:  a copy is streamed; nothing is kept in memory but one page of it
+//
+// Exit status:
+//
+//	0  done; status: the box records; check: everything is as it was written
+//	1  something else went wrong, and it says what
+//	2  the command line, or the settings file, is wrong
+//	3  status: the box does not record, or not all of it; check: something is missing, extra or altered
+//	4  no daemon answers, or, offline, the vault cannot be opened
+//	5  there is no such call
+//	6  the recovery code is wrong
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"linekeep/ui/control"
+	"linekeep/ui/service"
+)
+
+const (
+	exitDone = iota
+	exitFailed
+	exitUsage
+	exitNotWell
+	exitNoDaemon
+	exitNoCall
+	exitWrongCode
+)
+
+const usage = `usage: linekeepctl [--socket PATH] [--json] COMMAND
+
+  status                     is it recording? lines, alarms, totals of the day
+  lines                      each line, with its levels
+  calls [--line ID] [--from TIME] [--to TIME] [--direction in|out] [--shortest 90s] [--limit N]
+                             what the vault holds, newest first
+  play --call ID --recovery-code FILE -o OUT.ogg|OUT.wav [--party office|caller]
+                             copies a call out of the vault
+  check                      reads the whole vault: missing, extra, altered
+
+  linekeepctl --offline --config FILE check
+                             the same on a vault that no daemon has open
+`
+
+// errNotWell makes status and check end with exitNotWell after they said everything.
+var errNotWell = errors.New("not all is well")
+
+// errUsage marks a command line that makes no sense.
+var errUsage = errors.New("wrong command line")
+
+// program is one run of linekeepctl.
+type program struct {
+	out    io.Writer
+	client *control.Client
+	json   bool
+	config string // of --offline
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, errNotWell) {
+		fmt.Fprintln(os.Stderr, "linekeepctl:", err)
+	}
+	if errors.Is(err, errUsage) {
+		fmt.Fprint(os.Stderr, "\n"+usage)
+	}
+	os.Exit(exitStatus(err))
+}
+
+// exitStatus is the table of the package comment.
+func exitStatus(err error) int {
+	for _, c := range []struct {
+		err    error
+		status int
+	}{
+		{nil, exitDone},
+		{errUsage, exitUsage},
+		{errNotWell, exitNotWell},
+		{control.ErrNoDaemon, exitNoDaemon},
+		{errNoVault, exitNoDaemon},
+		{service.ErrNoCall, exitNoCall},
+		{service.ErrWrongCode, exitWrongCode},
+		{service.ErrBadQuestion, exitUsage},
+	} {
+		if errors.Is(err, c.err) {
+			return c.status
+		}
+	}
+	return exitFailed
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	p := program{out: out}
+	flags := newFlags("linekeepctl")
+	socket := flags.String("socket", "/run/linekeep/control.sock", "")
+	offline := flags.Bool("offline", false, "")
+	flags.StringVar(&p.config, "config", "/etc/linekeep/linekeep.toml", "")
+	flags.BoolVar(&p.json, "json", false, "")
+	if err := parse(flags, args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(out, usage)
+			return nil
+		}
+		return err
+	}
+	if flags.NArg() == 0 {
+		return fmt.Errorf("%w: no command", errUsage)
+	}
+	name, rest := flags.Arg(0), flags.Args()[1:]
+	if *offline {
+		if name != "check" {
+			return fmt.Errorf("%w: only check works offline", errUsage)
+		}
+		return p.offlineCheck(ctx, rest)
+	}
+	p.client = control.NewClient(*socket)
+	defer p.client.Close()
+	switch name {
+	case "status":
+		return p.status(ctx, rest)
+	case "lines":
+		return p.lines(ctx, rest)
+	case "calls":
+		return p.calls(ctx, rest)
+	case "play":
+		return p.play(ctx, rest)
+	case "check":
+		return p.check(ctx, rest)
+	}
+	return fmt.Errorf("%w: there is no command %q", errUsage, name)
+}
+
+// newFlags makes a set that leaves speaking to us.
+func newFlags(name string) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	return f
+}
+
+func parse(f *flag.FlagSet, args []string) error {
+	err := f.Parse(args)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return err
+}
+
+// alone reads the flags of a command that takes nothing else.
+func alone(name string, args []string) error {
+	f := newFlags(name)
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%w: %s takes no %q", errUsage, name, f.Arg(0))
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"linekeep/ui/service"
+)
+
+// errNoVault reports that offline the vault could not be opened.
+var errNoVault = errors.New("the vault cannot be opened")
+
+// longestCode bounds a recovery code's file: a code is 47 characters, and a comment may stand above it.
+const longestCode = 4 << 10
+
+func (p program) calls(ctx context.Context, args []string) error {
+	var q service.Query
+	f := newFlags("calls")
+	f.StringVar(&q.Line, "line", "", "")
+	f.StringVar(&q.Direction, "direction", "", "")
+	f.DurationVar(&q.Shortest, "shortest", 0, "")
+	f.IntVar(&q.Limit, "limit", 0, "")
+	f.Func("from", "", func(s string) (err error) { q.From, err = moment(s); return err })
+	f.Func("to", "", func(s string) (err error) { q.To, err = moment(s); return err })
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%w: calls takes no %q", errUsage, f.Arg(0))
+	}
+	calls, err := p.client.Calls(ctx, q)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return p.sayJSON(calls)
+	}
+	return p.table(func(w io.Writer) { sayCalls(w, calls) })
+}
+
+// moment reads a time as a person types it, here, or as a program writes it.
+func moment(s string) (time.Time, error) {
+	for _, form := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(form, s, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Parse(time.RFC3339, s)
+}
+
+func (p program) play(ctx context.Context, args []string) error {
+	var play service.Playing
+	f := newFlags("play")
+	f.StringVar(&play.Call, "call", "", "")
+	f.StringVar(&play.Party, "party", "", "")
+	code := f.String("recovery-code", "", "")
+	out := f.String("o", "", "")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if play.Call == "" || *code == "" || *out == "" || f.NArg() > 0 {
+		return fmt.Errorf("%w: play needs --call ID --recovery-code FILE -o OUT.ogg or OUT.wav", errUsage)
+	}
+	switch ext := strings.ToLower(filepath.Ext(*out)); ext {
+	case ".ogg", ".wav":
+		play.Format = service.Format(ext[1:])
+	default:
+		return fmt.Errorf("%w: %s is neither an .ogg nor a .wav file", errUsage, *out)
+	}
+	var err error
+	if play.Code, err = readCode(*code); err != nil {
+		return err
+	}
+	if err := save(*out, func(w io.Writer) error { return p.client.Play(ctx, w, play) }); err != nil {
+		return err
+	}
+	if p.json {
+		return p.sayJSON(map[string]string{"call": play.Call, "file": *out})
+	}
+	_, err = fmt.Fprintf(p.out, "%s\n", *out)
+	return err
+}
+
+// readCode reads a recovery code from a file, without the lines that begin with #. A code on the command line would
+// stand in the list of processes and in the shell's history.
+func readCode(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read the recovery code: %w", err)
+	}
+	defer f.Close()
+	var code strings.Builder
+	for s := bufio.NewScanner(io.LimitReader(f, longestCode)); s.Scan(); {
+		if row := strings.TrimSpace(s.Text()); !strings.HasPrefix(row, "#") {
+			code.WriteString(row + " ")
+		}
+	}
+	return strings.TrimSpace(code.String()), nil
+}
+
+// save writes a file of mode 0600 that is whole or not there: it gets its name when it is complete and synced.
+func save(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".linekeep-*") // makes it with mode 0600
+	if err != nil {
+		return fmt.Errorf("make the copy's file: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	b := bufio.NewWriterSize(f, 64<<10) // a page of sound is some 4 KB
+	if err := write(b); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := errors.Join(b.Flush(), f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write the copy: %w", err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("name the copy: %w", err)
+	}
+	return nil
+}
+
+func (p program) check(ctx context.Context, args []string) error {
+	if err := alone("check", args); err != nil {
+		return err
+	}
+	r, err := p.client.Check(ctx)
+	if err != nil {
+		return err
+	}
+	return p.report(r)
+}
+
+func (p program) report(r service.Report) error {
+	var err error
+	if p.json {
+		err = p.sayJSON(r)
+	} else {
+		err = p.table(func(w io.Writer) { sayReport(w, r) })
+	}
+	if err == nil && len(r.Findings) > 0 {
+		err = errNotWell
+	}
+	return err
+}
+
+func (p program) offlineCheck(ctx context.Context, args []string) error {
+	if err := alone("check", args); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: not built yet: %w", errNoVault, ctx.Err())
+}

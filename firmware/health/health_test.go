@@ -1,0 +1,200 @@
+package health
+
+import (
+	"bytes"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"linekeep/audio/pipeline"
+	"linekeep/audio/segment"
+	"linekeep/ui/api"
+)
+
+// box is a box whose every part can be set.
+type box struct {
+	now   time.Time
+	lines []pipeline.LineStatus
+	vault VaultStatus
+	log   bytes.Buffer
+	*Health
+}
+
+func (b *box) Status(dst []pipeline.LineStatus) []pipeline.LineStatus { return append(dst, b.lines...) }
+
+type vaultOf struct{ *box }
+
+func (v vaultOf) Health() VaultStatus { return v.vault }
+
+// newBox has four lines and nothing wrong with it.
+func newBox() *box {
+	b := &box{now: start(), vault: VaultStatus{Answers: true, FreeBytes: 120e9, StopsAt: 1e9, BytesPerHour: 50e6}}
+	conf := Config{Site: "Hartley & Rowe", Box: "LK-7F3A", Version: "test", Place: time.UTC}
+	for _, l := range []Line{{"reception", "Reception"}, {"orders", "Orders"}, {"accounts", "Accounts"}, {"workshop", "Workshop"}} {
+		conf.Lines = append(conf.Lines, l)
+		b.lines = append(b.lines, pipeline.LineStatus{ID: l.ID, Since: start(), LastFrame: start(), Sides: make([]pipeline.Side, 1)})
+	}
+	b.Health = New(conf, b, vaultOf{b}, func() time.Time { return b.now }, slog.New(slog.NewTextHandler(&b.log, nil)))
+	b.pass(time.Minute)
+	return b
+}
+
+// pass lets time go by on a box that goes on hearing its lines.
+func (b *box) pass(d time.Duration) {
+	b.now = b.now.Add(d)
+	for i := range b.lines {
+		if b.lines[i].State != pipeline.StateDown {
+			b.lines[i].LastFrame = b.now
+		}
+	}
+}
+
+func codes(st api.Status) []string {
+	var all []string
+	for _, a := range st.Alarms {
+		all = append(all, a.Code)
+	}
+	return all
+}
+
+func TestIsItRecording(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		do       func(b *box)
+		want     api.Recording
+		sentence string
+		alarms   []string
+	}{
+		{name: "all well", do: func(*box) {}, want: api.Yes, sentence: "All 4 lines are working. No call now."},
+		{name: "one call", do: func(b *box) { b.lines[0].State = pipeline.StateCall },
+			want: api.Yes, sentence: "All 4 lines are working. 1 call now."},
+		{name: "two calls, one of them paused", do: func(b *box) {
+			b.lines[0].State = pipeline.StateCall
+			b.lines[1].State = pipeline.StatePaused
+		}, want: api.Yes, sentence: "All 4 lines are working. 2 calls now."},
+		{name: "a line is gone", do: func(b *box) { b.lines[2].State = pipeline.StateDown; b.lines[2].Since = start() },
+			want: api.Trouble, sentence: "Accounts is not heard since 09:00. The other 3 lines record.", alarms: []string{"line.gone"}},
+		{name: "two lines are gone", do: func(b *box) { b.lines[2].State, b.lines[3].State = pipeline.StateDown, pipeline.StateDown },
+			want: api.Trouble, sentence: "2 of 4 lines are not heard. The other 2 lines record.", alarms: []string{"line.gone", "line.gone"}},
+		{name: "every line is gone", do: func(b *box) {
+			for i := range b.lines {
+				b.lines[i].State = pipeline.StateDown
+			}
+		}, want: api.No, sentence: "No line is heard. Calls are being lost.", alarms: []string{"line.gone", "line.gone", "line.gone", "line.gone"}},
+		{name: "a driver gives nothing and says nothing", do: func(b *box) { b.lines[1].LastFrame = start() },
+			want: api.Trouble, sentence: "Orders is not heard since 09:00. The other 3 lines record.", alarms: []string{"capture.stuck"}},
+		{name: "the pipeline stands still", do: func(b *box) { b.now = b.now.Add(stuckAfter + time.Second) },
+			want: api.No, sentence: "No line is heard. Calls are being lost.", alarms: []string{"capture.stuck", "capture.stuck", "capture.stuck", "capture.stuck"}},
+		{name: "sound of a line is being lost", do: func(b *box) { b.lines[1].Lost[segment.CauseQueue] = 800 },
+			want: api.Trouble, sentence: "Some sound of Orders is being lost. No call now.", alarms: []string{"line.lossy"}},
+		{name: "paused on purpose is no loss", do: func(b *box) { b.lines[1].Lost[segment.CausePaused] = 800 },
+			want: api.Yes, sentence: "All 4 lines are working. No call now."},
+		{name: "the disk does not answer", do: func(b *box) { b.vault.Answers, b.vault.AnswersSince = false, start().Add(12*time.Second) },
+			want: api.No, sentence: "The disk does not answer since 09:00. Calls are being lost.", alarms: []string{"store.silent"}},
+		{name: "it has not since yesterday", do: func(b *box) { b.vault.Answers, b.vault.AnswersSince = false, start().Add(-24*time.Hour) },
+			want: api.No, sentence: "The disk does not answer since Sunday 22 November, 09:00. Calls are being lost.", alarms: []string{"store.silent"}},
+		{name: "the disk is full", do: func(b *box) { b.vault.Full, b.vault.Low, b.vault.FullSince = true, true, start() },
+			want: api.No, sentence: "The disk is full since 09:00. Calls are being lost.", alarms: []string{"store.full"}},
+		{name: "the disk is nearly full", do: func(b *box) { b.vault.Low = true },
+			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"store.low"}},
+		{name: "damage was found", do: func(b *box) { b.vault.Findings = 1 },
+			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"store.mended"}},
+		{name: "the custody key is another", do: func(b *box) { b.vault.CustodyAltered = true }, want: api.Trouble,
+			sentence: "The key that recordings are locked with is not the printed one. No call now.", alarms: []string{"custody.altered"}},
+		{name: "P02: a call was missed", do: func(b *box) { b.lines[0].Seen = 1 },
+			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"calls.missed"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBox()
+			b.Health.Status(t.Context())
+			c.do(b)
+			st := b.Health.Status(t.Context())
+			if st.Recording != c.want || st.Sentence != c.sentence {
+				t.Errorf("got %q, %q; want %q, %q", st.Recording, st.Sentence, c.want, c.sentence)
+			}
+			if got := codes(st); !slices.Equal(got, c.alarms) {
+				t.Errorf("alarms: got %v, want %v", got, c.alarms)
+			}
+			if st.Recording != api.Yes && len(st.Alarms) == 0 {
+				t.Error("something is wrong and no alarm says what")
+			}
+		})
+	}
+}
+
+func TestAnAlarmIsRaisedAndClearedOnceInTheLogAndKeepsItsTime(t *testing.T) {
+	b := newBox()
+	b.vault.Low = true
+	first := b.Health.Status(t.Context()).Alarms[0]
+	b.pass(time.Hour)
+	if again := b.Health.Status(t.Context()).Alarms[0]; again.Since != first.Since || again.Text != first.Text {
+		t.Errorf("an hour later it began at %v, before at %v", again.Since, first.Since)
+	}
+	b.vault.Low = false
+	b.Health.Status(t.Context())
+	b.Health.Status(t.Context())
+	text := b.log.String()
+	for _, word := range []string{"alarm raised", "alarm cleared"} {
+		if n := strings.Count(text, word); n != 1 {
+			t.Errorf("%q is %d times in the log:\n%s", word, n, text)
+		}
+	}
+}
+
+func TestALossIsToldForAMinuteAndNoLonger(t *testing.T) {
+	b := newBox()
+	b.lines[0].Lost[segment.CauseStore] = 4000
+	for _, c := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 1}, {lossyFor - time.Second, 1}, {2 * time.Second, 0}} {
+		b.pass(c.after)
+		if got := b.Health.Status(t.Context()); len(got.Alarms) != c.want {
+			t.Errorf("%v later: alarms %v, want %d", c.after, codes(got), c.want)
+		}
+	}
+}
+
+func TestNoLogLineNamesALabel(t *testing.T) {
+	b := newBox()
+	for i := range b.lines {
+		b.lines[i].State = pipeline.StateDown
+	}
+	b.Health.Status(t.Context())
+	for _, label := range []string{"Reception", "Hartley"} {
+		if strings.Contains(b.log.String(), label) {
+			t.Errorf("%s is in the log:\n%s", label, b.log.String())
+		}
+	}
+}
+
+func TestADayEndsAtMidnightOfThePlace(t *testing.T) {
+	b := newBox()
+	b.lines[0].Seen, b.lines[0].Began, b.lines[0].Ended = 1, 1, 1
+	b.Health.Status(t.Context())
+	b.Filed(Filed{Line: "reception"})
+	if got := b.Health.Status(t.Context()).Today; got != (api.Totals{Seen: 1, Recorded: 1}) {
+		t.Errorf("today: %+v", got)
+	}
+	b.pass(24 * time.Hour)
+	if got := b.Health.Status(t.Context()).Today; got != (api.Totals{}) {
+		t.Errorf("the next day: %+v", got)
+	}
+}
+
+func TestAFiledRecordingOfALineThatIsNoMoreIsNoFault(*testing.T) {
+	newBox().Filed(Filed{Line: "sold"})
+}
+
+func TestRoomIsToldInHoursOfCalls(t *testing.T) {
+	b := newBox()
+	if got := b.Health.Status(t.Context()).Store.HoursLeft; got != 2380 {
+		t.Errorf("119 GB at 50 MB an hour: got %v hours, want 2380", got)
+	}
+	b.vault.BytesPerHour = 0
+	if got := b.Health.Status(t.Context()).Store.HoursLeft; got != 0 {
+		t.Errorf("at an unknown rate: got %v hours, want 0 for unknown", got)
+	}
+}
