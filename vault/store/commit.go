@@ -1,0 +1,373 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"linekeep/audio/segment"
+	"linekeep/drivers/line"
+	"linekeep/vault/journal"
+	"linekeep/vault/keys"
+	"linekeep/vault/seal"
+)
+
+// dataKey is the key of a call that is up, or none.
+type dataKey struct {
+	key  seal.DataKey
+	here bool
+}
+
+func (d *dataKey) wipe() {
+	if d.here {
+		d.key.Wipe()
+	}
+	*d = dataKey{}
+}
+
+// waiting is a call that has begun and has no slot yet.
+type waiting struct {
+	opening segment.Opening
+	told    bool
+}
+
+// batch is what one group puts into the journal. Its buffers are used again.
+type batch struct {
+	records []journal.Record
+	plain   []byte
+	sealed  []byte
+	opened  []opened
+	stored  []storedSegment
+	closed  []*recording
+	filed   int // of Store.done
+}
+
+type opened struct {
+	call  segment.Call
+	r     *recording
+	index int // of its record
+}
+
+type storedSegment struct {
+	t     *track
+	index int
+	gaps  line.Samples
+}
+
+func (b *batch) reset() {
+	clear(b.records)
+	b.records, b.sealed = b.records[:0], b.sealed[:0]
+	b.opened, b.stored, b.closed, b.filed = b.opened[:0], b.stored[:0], b.closed[:0], 0
+}
+
+// Commit stores the group: nil = everything in it is encrypted, written and synced, but for calls that could not
+// begin for want of room or of a key, which Status counts and an alarm shows; they begin as soon as they can.
+// An error = nothing of it counts. Openings and closings in it are not lost: they go with the next group that is
+// stored. Errors: ErrFull, or what the disk said.
+func (s *Store) Commit(ctx context.Context, g *segment.Group) error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	b := &s.batch
+	b.reset()
+	for i := range g.Openings {
+		o := g.Openings[i]
+		o.Parties = slices.Clone(o.Parties)
+		s.mu.Lock()
+		s.waiting[o.Call] = &waiting{opening: o}
+		s.mu.Unlock()
+	}
+	s.openWaiting(ctx, b)
+	s.oweOpenings(b)
+	for i := range g.Segments {
+		s.sealSegment(b, &g.Segments[i])
+	}
+	for i := range g.Closings {
+		s.close(&g.Closings[i])
+	}
+	s.oweClosings(b)
+	if err := s.append(ctx, b); err != nil {
+		return err
+	}
+	s.measure(g)
+	if len(b.closed) > 0 {
+		s.nudge()
+	}
+	return nil
+}
+
+// openWaiting gives a slot and a data key to each call that may begin now.
+func (s *Store) openWaiting(ctx context.Context, b *batch) {
+	if len(s.waiting) == 0 { // only Commit changes it
+		return
+	}
+	may := s.cfg.Guard.Calls()
+	for call, w := range s.waiting {
+		err := may
+		var r *recording
+		if err == nil {
+			r, err = s.begin(ctx, w.opening)
+		}
+		if err != nil {
+			if !w.told {
+				w.told = true
+				s.cfg.Log.ErrorContext(ctx, "a call is not being stored", slog.String("line", w.opening.Line), slog.Any("err", err))
+			}
+			continue
+		}
+		s.mu.Lock()
+		delete(s.waiting, call)
+		s.calls[call] = r
+		s.mu.Unlock()
+	}
+}
+
+// begin makes the recording: a slot never used, a data key, and the wrap.
+func (s *Store) begin(ctx context.Context, o segment.Opening) (*recording, error) {
+	slot, err := s.cfg.Keys.Next(ctx, o.Class, o.Start)
+	if err != nil {
+		return nil, fmt.Errorf("take a slot key: %w", err)
+	}
+	shard, err := s.cfg.Keys.Shard(slot.ID.Shard)
+	if err != nil {
+		return nil, fmt.Errorf("take a slot key: %w", err)
+	}
+	r := &recording{id: slot.ID, meta: slot.Meta(), folder: FolderName(shard.Class, shard.Month), known: true}
+	r.data = dataKey{key: seal.NewDataKey(), here: true}
+	wrap, err := seal.Wrap(s.vaultID, slot, s.cfg.Public, r.data.key)
+	if err != nil {
+		r.data.wipe()
+		return nil, fmt.Errorf("wrap the data key: %w", err)
+	}
+	r.opening = Opening{Line: o.Line, Class: o.Class, Start: o.Start, Trigger: o.Trigger, Direction: o.Direction,
+		Parties: o.Parties, Continues: s.continued(&o)}
+	r.setBody(s.forms(r).SealOpening(wrap, r.opening))
+	for _, p := range o.Parties {
+		r.tracks = append(r.tracks, &track{party: p})
+	}
+	return r, nil
+}
+
+// continued finds the recording that this one goes on from: the one the pipeline names, or one on the same line
+// that a power cut or crash ended a moment ago.
+func (s *Store) continued(o *segment.Opening) keys.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.Continues != 0 {
+		if r := s.calls[o.Continues]; r != nil {
+			return r.id
+		}
+		for _, e := range s.ended {
+			if e.call == o.Continues {
+				return e.id
+			}
+		}
+	}
+	for i, c := range s.cut {
+		if c.line == o.Line && o.Start.Sub(c.end) <= JoinWithin {
+			s.cut = slices.Delete(s.cut, i, i+1)
+			return c.id
+		}
+	}
+	return keys.ID{}
+}
+
+// oweOpenings adds the opening of every call whose opening is not in the journal yet: those begun now, and those
+// whose first group failed.
+func (s *Store) oweOpenings(b *batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for call, r := range s.calls {
+		if len(r.opens) > 0 && !r.again {
+			continue
+		}
+		b.opened = append(b.opened, opened{call: call, r: r, index: len(b.records)})
+		b.records = append(b.records, journal.Record{Kind: journal.KindOpen, ID: r.id, Body: r.body})
+	}
+	slices.SortFunc(b.opened, func(x, y opened) int { return int(x.call) - int(y.call) })
+	for i := range b.opened { // the map gave them in no order
+		b.opened[i].index = i
+		b.records[i] = journal.Record{Kind: journal.KindOpen, ID: b.opened[i].r.id, Body: b.opened[i].r.body}
+	}
+}
+
+func (s *Store) sealSegment(b *batch, seg *segment.Segment) {
+	r := s.calls[seg.Call]
+	if r == nil || !r.data.here {
+		s.mu.Lock()
+		s.status.Lost += seg.Len
+		s.mu.Unlock()
+		return
+	}
+	t := r.track(seg.Party)
+	h := seal.Header{ID: r.id, Party: seg.Party, Last: seg.Last, Seq: t.seq, Start: seg.Start, Len: seg.Len}
+	t.seq++ // burned, whatever becomes of this group: it is the nonce
+	b.plain = segment.Append(b.plain[:0], seg)
+	from := len(b.sealed)
+	b.sealed = r.data.key.Segment(b.sealed, s.vaultID, h, b.plain)
+	clear(b.plain)
+	rec := journal.Record{Kind: journal.KindSegment, Party: seg.Party, ID: r.id, Seq: h.Seq, Start: h.Start, Len: h.Len, Body: b.sealed[from:]}
+	if seg.Last {
+		rec.Flags |= journal.FlagLast
+	}
+	var gaps line.Samples
+	for _, g := range seg.Gaps {
+		gaps += g.Len
+		rec.Flags |= flagGap
+	}
+	b.stored = append(b.stored, storedSegment{t: t, index: len(b.records), gaps: gaps})
+	b.records = append(b.records, rec)
+}
+
+// close takes the call out of those that are up. From here on nobody has its data key in the clear.
+func (s *Store) close(c *segment.Closing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting[c.Call] != nil {
+		delete(s.waiting, c.Call)
+		s.status.Refused++
+		return
+	}
+	r := s.calls[c.Call]
+	if r == nil || r.closing != nil {
+		return
+	}
+	r.data.wipe()
+	r.closing = &Closing{End: c.End, Reason: c.Reason, Direction: c.Direction, Number: c.Number, Extension: c.Extension,
+		Answered: c.Answered, Silent: c.Silent, Length: c.Length}
+}
+
+// oweClosings adds the closing of every call that has ended and whose closing is not in the journal yet, and word
+// of what was filed since.
+func (s *Store) oweClosings(b *batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.calls {
+		if r.closing == nil || r.said {
+			continue
+		}
+		b.closed = append(b.closed, r)
+		b.records = append(b.records, journal.Record{Kind: journal.KindClose, ID: r.id, Body: s.forms(r).SealClosing(*r.closing)})
+	}
+	for _, id := range s.done {
+		b.records = append(b.records, journal.Record{Kind: journal.KindFiled, ID: id})
+	}
+	b.filed = len(s.done)
+}
+
+// append writes the batch, and takes note of what is stored.
+func (s *Store) append(ctx context.Context, b *batch) error {
+	if err := s.cfg.Journal.Append(s.group(journal.Group{}), b.records); err != nil {
+		s.mu.Lock()
+		s.status.Failed++
+		s.mu.Unlock()
+		if errors.Is(err, journal.ErrFull) {
+			return fmt.Errorf("%w: %w", ErrFull, err)
+		}
+		return fmt.Errorf("store a group: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.LastStored = s.cfg.Clock()
+	for _, o := range b.opened {
+		if len(o.r.opens) == 0 {
+			s.unfiled[o.r.id] = o.r
+			s.order = append(s.order, o.r)
+		}
+		s.cfg.Journal.Release(o.r.opens...)
+		o.r.opens, o.r.again = []journal.Position{b.records[o.index].Pos}, false
+	}
+	for _, st := range b.stored {
+		st.t.add(&b.records[st.index], st.gaps)
+	}
+	s.noteClosed(b)
+	s.done = s.done[b.filed:]
+	return nil
+}
+
+// noteClosed marks the closings of the batch as stored. mu is held.
+func (s *Store) noteClosed(b *batch) {
+	for _, r := range b.closed {
+		r.said = true
+		for call, other := range s.calls {
+			if other == r {
+				delete(s.calls, call)
+				s.ended = append(s.ended, endedCall{call: call, id: r.id})
+			}
+		}
+	}
+	s.ended = s.ended[max(0, len(s.ended)-rememberedCalls):]
+	for i := range b.records {
+		if rec := &b.records[i]; rec.Kind == journal.KindClose {
+			if r := s.unfiled[rec.ID]; r != nil {
+				r.closeAt = rec.Pos
+			}
+		}
+	}
+}
+
+// flush writes what is owed when no group comes by. commit is held.
+func (s *Store) flush(ctx context.Context) error {
+	b := &s.batch
+	b.reset()
+	s.openWaiting(ctx, b)
+	s.oweOpenings(b)
+	s.oweClosings(b)
+	return s.append(ctx, b)
+}
+
+// measure takes the time from hearing to storing.
+func (s *Store) measure(g *segment.Group) {
+	now := s.cfg.Clock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lag := s.status.Lag
+	for i := range g.Segments {
+		if i == 0 {
+			lag = 0
+		}
+		lag = max(lag, now.Sub(g.Segments[i].Heard))
+	}
+	s.status.Lag, s.status.LongestLag = lag, max(s.status.LongestLag, lag)
+}
+
+func (s *Store) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // the mover has yet to act on the word before this one
+	}
+}
+
+func (s *Store) forms(r *recording) Forms { return Forms{VaultID: s.vaultID, ID: r.id, Meta: r.meta} }
+
+func (r *recording) setBody(body []byte) {
+	r.body, r.wrap = body, Hash(body)
+}
+
+// track gives the track of a party, making it if the opening did not announce it.
+func (r *recording) track(p segment.Party) *track {
+	for _, t := range r.tracks {
+		if t.party == p {
+			return t
+		}
+	}
+	t := &track{party: p}
+	r.tracks = append(r.tracks, t)
+	return t
+}
+
+// add takes note of a stored segment. What lies between it and the one before is lost: a failed group, or the
+// time before a waiting call could begin.
+func (t *track) add(rec *journal.Record, gaps line.Samples) {
+	if hole := rec.Start - t.end; hole > 0 {
+		t.lost += hole
+		t.gaps = true
+	}
+	t.lost += gaps
+	t.gaps = t.gaps || rec.Flags&flagGap != 0
+	t.end = max(t.end, rec.Start+rec.Len)
+	t.last = t.last || rec.Flags&journal.FlagLast != 0
+	t.seq = max(t.seq, rec.Seq+1)
+	t.pending = append(t.pending, ref{pos: rec.Pos, seq: rec.Seq, flags: rec.Flags, start: rec.Start, len: rec.Len})
+}

@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"linekeep/vault/folder"
+	"linekeep/vault/keys"
+)
+
+const (
+	// keptReading is how many older months stay open for reading when nobody reads them: each costs some
+	// megabytes, and somebody who listens goes back and forth between two.
+	keptReading = 2
+	// keptWriting is how long a month nobody writes to any more stays open for writing.
+	keptWriting = 10 * time.Minute
+)
+
+// callsDir is where the months are, below the vault.
+const callsDir = "calls"
+
+// MonthsConfig says where the months' folders are.
+type MonthsConfig struct {
+	Dir      string // the vault's
+	Key      func(name string) keys.Key
+	ReadOnly bool                   // never write, for looking at a vault nobody has open
+	Move     func(need int64) error // asked before each write; says no before the journal has to
+	Clock    func() time.Time
+	Log      *slog.Logger
+}
+
+// Months opens the folders of the months, for writing only where sound is being moved to, and closes them again.
+type Months struct {
+	cfg MonthsConfig
+
+	mu   sync.Mutex
+	open map[string]*month
+}
+
+type month struct {
+	f        *folder.Folder
+	readOnly bool
+	users    int
+	used     time.Time
+}
+
+// NewMonths opens nothing yet.
+func NewMonths(cfg MonthsConfig) *Months {
+	return &Months{cfg: cfg, open: make(map[string]*month)}
+}
+
+// FolderName is the name of a month's folder, below the vault.
+func FolderName(class string, m keys.Month) string { return path.Join(callsDir, class, string(m)) }
+
+// Names are the folders there are.
+func (m *Months) Names() ([]string, error) {
+	var names []string
+	classes, err := os.ReadDir(filepath.Join(m.cfg.Dir, callsDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the recordings' folders: %w", err)
+	}
+	for _, c := range classes {
+		entries, err := os.ReadDir(filepath.Join(m.cfg.Dir, callsDir, c.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("list the recordings' folders: %w", err)
+		}
+		for _, e := range entries {
+			names = append(names, path.Join(callsDir, c.Name(), e.Name()))
+		}
+	}
+	return names, nil
+}
+
+// Use lends a folder until release is called. For reading, a folder that is not there is folder.ErrMissing.
+func (m *Months) Use(ctx context.Context, name string, write bool) (f *folder.Folder, release func(), err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	write = write && !m.cfg.ReadOnly
+	mo := m.open[name]
+	if mo != nil && write && mo.readOnly {
+		if mo.users > 0 {
+			return nil, nil, fmt.Errorf("open %s for writing: %w", name, folder.ErrBusy)
+		}
+		delete(m.open, name)
+		if err := mo.f.Close(); err != nil {
+			return nil, nil, fmt.Errorf("close %s: %w", name, err)
+		}
+		mo = nil
+	}
+	if mo == nil {
+		if mo, err = m.openFolder(ctx, name, write); err != nil {
+			return nil, nil, err
+		}
+		m.open[name] = mo
+	}
+	mo.users++
+	return mo.f, func() { m.release(mo) }, nil
+}
+
+func (m *Months) openFolder(ctx context.Context, name string, write bool) (*month, error) {
+	o := folder.Options{Name: name, Path: filepath.Join(m.cfg.Dir, filepath.FromSlash(name)), Key: m.cfg.Key(name),
+		ReadOnly: !write, Room: m.cfg.Move, Log: m.cfg.Log}
+	if !write {
+		if _, err := os.Stat(o.Path); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("open %s: %w", name, folder.ErrMissing)
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(o.Path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder for %s: %w", name, err)
+	}
+	f, err := folder.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &month{f: f, readOnly: !write}, nil
+}
+
+func (m *Months) release(mo *month) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mo.users--
+	mo.used = m.cfg.Clock()
+}
+
+// Tidy closes folders that nobody has used for a while, but for those in keep.
+func (m *Months) Tidy(keep map[string]bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for {
+		name, mo := m.idle(keep)
+		if mo == nil {
+			return errors.Join(errs...)
+		}
+		delete(m.open, name)
+		if err := mo.f.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", name, err))
+		}
+	}
+}
+
+// idle picks a folder to close: the longest unused of more than keptReading, or a writable one after keptWriting.
+func (m *Months) idle(keep map[string]bool) (string, *month) {
+	var oldest string
+	reading := 0
+	for name, mo := range m.open {
+		if mo.users > 0 || keep[name] {
+			continue
+		}
+		if !mo.readOnly {
+			if m.cfg.Clock().Sub(mo.used) > keptWriting {
+				return name, mo
+			}
+			continue
+		}
+		reading++
+		if oldest == "" || mo.used.Before(m.open[oldest].used) {
+			oldest = name
+		}
+	}
+	if reading > keptReading {
+		return oldest, m.open[oldest]
+	}
+	return "", nil
+}
+
+// Commits gives the commit counters of the folders open for writing.
+func (m *Months) Commits() map[string]uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := make(map[string]uint64)
+	for name, mo := range m.open {
+		if !mo.readOnly {
+			n[name] = mo.f.Commits()
+		}
+	}
+	return n
+}
+
+// Trim keeps the folders open for writing small; call it about once a minute.
+func (m *Months) Trim(ctx context.Context) error {
+	m.mu.Lock()
+	var busy []*month
+	for _, mo := range m.open {
+		if !mo.readOnly {
+			mo.users++
+			busy = append(busy, mo)
+		}
+	}
+	m.mu.Unlock()
+	var errs []error
+	for _, mo := range busy {
+		errs = append(errs, mo.f.Trim(ctx))
+		m.mu.Lock()
+		mo.users--
+		m.mu.Unlock()
+	}
+	return errors.Join(errs...)
+}
+
+// Close closes all folders.
+func (m *Months) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for name, mo := range m.open {
+		if err := mo.f.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", name, err))
+		}
+	}
+	clear(m.open)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,331 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"linekeep/vault/folder"
+	"linekeep/vault/journal"
+)
+
+// ErrNotKept reports that what was written to a month's folder did not come back from it. The journal still has it.
+var ErrNotKept = errors.New("store: the folder did not keep what was written to it")
+
+// Run moves what Commit stored: full minutes while a call is up, the rest and the manifest when it has ended, then
+// the catalogue row. It goes on until ctx ends, and then moves what is left, for at most DrainTime. What it
+// cannot move stays in the journal; why is in Status and, once per reason, in the log.
+func (s *Store) Run(ctx context.Context) error {
+	tick := time.NewTicker(MovePeriod)
+	defer tick.Stop()
+	for {
+		s.pass(ctx)
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTime)
+			defer cancel()
+			s.pass(last)
+			return nil
+		case <-tick.C:
+		case <-s.wake:
+		}
+	}
+}
+
+// pass looks at every recording once.
+func (s *Store) pass(ctx context.Context) {
+	err := s.settle(ctx)
+	if err == nil {
+		for _, r := range s.recordings() {
+			if merr := s.move(ctx, r); merr != nil {
+				err = errors.Join(err, fmt.Errorf("recording %s: %w", r.id, merr))
+				if errors.Is(merr, folder.ErrFull) || ctx.Err() != nil {
+					break // the others would hear the same
+				}
+			}
+		}
+	}
+	err = errors.Join(err, s.sayOwed(ctx), s.cfg.Journal.Sweep(), s.months.Tidy(s.inUse()))
+	if now := s.cfg.Clock(); now.Sub(s.trimmed) >= TrimPeriod {
+		s.trimmed = now
+		err = errors.Join(err, s.months.Trim(ctx))
+	}
+	s.told(ctx, err)
+}
+
+// told keeps the newest reason why the mover does not get on, and logs it when it is another.
+func (s *Store) told(ctx context.Context, err error) {
+	why := ""
+	if err != nil {
+		why = err.Error()
+	}
+	s.mu.Lock()
+	changed := s.status.MoveError != why
+	s.status.MoveError = why
+	s.mu.Unlock()
+	if changed && why != "" {
+		s.cfg.Log.ErrorContext(ctx, "recordings wait in the journal", slog.Any("err", err))
+	}
+}
+
+func (s *Store) recordings() []*recording {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.order)
+}
+
+// inUse names the folders that calls still go to.
+func (s *Store) inUse() map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := make(map[string]bool)
+	for _, r := range s.order {
+		m[r.folder] = true
+	}
+	return m
+}
+
+// sayOwed writes closings and words of filing into the journal when no group has come by to carry them.
+func (s *Store) sayOwed(ctx context.Context) error {
+	s.mu.Lock()
+	owed := len(s.done) > 0
+	for _, r := range s.calls {
+		owed = owed || r.closing != nil
+	}
+	idle := s.cfg.Clock().Sub(s.status.LastStored) >= MovePeriod
+	s.mu.Unlock()
+	if !owed || !idle {
+		return nil
+	}
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	return s.flush(ctx)
+}
+
+// move takes one recording as far as it can go. Each step can be done twice with the same result, so a crash
+// anywhere costs nothing but the doing again.
+func (s *Store) move(ctx context.Context, r *recording) error {
+	if !r.known {
+		if err := s.recall(ctx, r); err != nil {
+			return err
+		}
+		if !r.known {
+			return nil // beyond help; reported
+		}
+	}
+	for _, t := range s.tracksOf(r) {
+		for {
+			refs, number := s.ready(r, t)
+			if len(refs) == 0 {
+				break
+			}
+			if err := s.moveChunk(ctx, r, t, refs, number); err != nil {
+				return err
+			}
+		}
+	}
+	s.carry(r)
+	s.mu.Lock()
+	over := r.closing != nil && r.said
+	s.mu.Unlock()
+	if !over {
+		return nil
+	}
+	return s.finish(ctx, r)
+}
+
+func (s *Store) tracksOf(r *recording) []*track {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(r.tracks)
+}
+
+// carry has the opening of a long call written into the journal once more before the file it is in grows old: so
+// the start after a power cut finds the opening of every call that was up, and files can go while a call lasts.
+func (s *Store) carry(r *recording) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.moved && r.closing == nil && len(r.opens) == 1 && s.cfg.Journal.Behind(r.opens[0]) {
+		r.again = true
+	}
+}
+
+// ready gives the journalled segments of the oldest minute of the track that no more sound can come to.
+func (s *Store) ready(r *recording, t *track) ([]ref, uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(t.pending) == 0 {
+		return nil, 0
+	}
+	number := ChunkOf(t.pending[0].start)
+	for i := range t.pending {
+		if ChunkOf(t.pending[i].start) > number {
+			return slices.Clone(t.pending[:i]), number
+		}
+	}
+	if r.closing != nil && r.said || t.last {
+		return slices.Clone(t.pending), number
+	}
+	return nil, 0
+}
+
+// moveChunk reads the segments back from the journal, which checks every hash, writes them to the month's folder,
+// reads them back from there, and only then lets go of them in the journal.
+func (s *Store) moveChunk(ctx context.Context, r *recording, t *track, refs []ref, number uint32) error {
+	f, release, err := s.months.Use(ctx, r.folder, true)
+	if err != nil {
+		return err
+	}
+	defer release()
+	c := Chunk{ID: r.id, Party: t.party, Number: number}
+	if err := s.gather(ctx, f, &c, t, refs); err != nil {
+		return err
+	}
+	encoded := c.Append(nil)
+	entries := []folder.Entry{{Key: chunkKey(r.id, t.party, number), Value: encoded}}
+	if !r.moved {
+		entries = append(entries, folder.Entry{Key: wrapKey(r.id), Value: r.body})
+	}
+	if err := s.put(ctx, f, r.folder, entries...); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.moved = true
+	t.pending = slices.Clone(t.pending[len(refs):])
+	t.parts = slices.DeleteFunc(t.parts, func(p Part) bool { return p.Number == number })
+	t.parts = append(t.parts, c.part(encoded))
+	slices.SortFunc(t.parts, func(a, b Part) int { return int(a.Number) - int(b.Number) })
+	for _, p := range refs {
+		s.cfg.Journal.Release(p.pos)
+	}
+	return nil
+}
+
+// gather fills the chunk: what the folder holds of that minute already, and what the journal holds.
+func (s *Store) gather(ctx context.Context, f *folder.Folder, c *Chunk, t *track, refs []ref) error {
+	if slices.ContainsFunc(t.parts, func(p Part) bool { return p.Number == c.Number }) {
+		value, err := f.Get(chunkKey(c.ID, c.Party, c.Number))
+		if err != nil {
+			return fmt.Errorf("read minute %d again: %w", c.Number, err)
+		}
+		before, err := ParseChunk(value)
+		if err != nil {
+			return err
+		}
+		c.Segments = before.Segments
+	}
+	for _, p := range refs {
+		rec, body, err := s.cfg.Journal.Read(p.pos, nil)
+		if errors.Is(err, journal.ErrAltered) {
+			s.find(ctx, fmt.Errorf("recording %s loses %v of sound at %v: %w", c.ID, p.len.Duration(), p.start.Duration(), err))
+			s.lose(t, p)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read the journal back: %w", err)
+		}
+		c.Segments = append(c.Segments, Sealed{Seq: rec.Seq, Last: rec.Flags&journal.FlagLast != 0, Gap: rec.Flags&flagGap != 0,
+			Start: rec.Start, Len: rec.Len, Body: body})
+	}
+	slices.SortStableFunc(c.Segments, func(a, b Sealed) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	c.Segments = slices.CompactFunc(c.Segments, func(a, b Sealed) bool { return a.Seq == b.Seq })
+	return nil
+}
+
+// lose counts a segment that was stored and then altered on the disk.
+func (s *Store) lose(t *track, p ref) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.lost += p.len
+	t.gaps = true
+}
+
+// put writes to a month's folder, reads back, compares, and takes note of the folder's commit counter.
+func (s *Store) put(ctx context.Context, f *folder.Folder, name string, entries ...folder.Entry) error {
+	if err := f.Put(ctx, entries...); err != nil {
+		return fmt.Errorf("write to %s: %w", name, err)
+	}
+	for _, e := range entries {
+		got, err := f.Get(e.Key)
+		if err != nil {
+			return fmt.Errorf("read back from %s: %w", name, err)
+		}
+		if !bytes.Equal(got, e.Value) {
+			return fmt.Errorf("%w: %s", ErrNotKept, name)
+		}
+	}
+	s.mu.Lock()
+	s.counters[name] = f.Commits()
+	s.mu.Unlock()
+	return nil
+}
+
+// finish writes the manifest and files the recording.
+func (s *Store) finish(ctx context.Context, r *recording) error {
+	f, release, err := s.months.Use(ctx, r.folder, true)
+	if err != nil {
+		return err
+	}
+	defer release()
+	m := s.manifest(r)
+	sealed := r.filed
+	if sealed == nil {
+		sealed = m.Seal(s.forms(r))
+		entries := []folder.Entry{{Key: manifestKey(r.id), Value: sealed}}
+		if !r.moved {
+			entries = append(entries, folder.Entry{Key: wrapKey(r.id), Value: r.body})
+		}
+		if err := s.put(ctx, f, r.folder, entries...); err != nil {
+			return err
+		}
+		r.filed = sealed
+	} else if m, err = OpenManifest(s.forms(r), sealed); err != nil {
+		return err
+	}
+	row := Row{Manifest: m, Hash: Hash(sealed), Folder: r.folder, Bytes: m.Size()}
+	if err := s.cfg.Filer.File(ctx, row); err != nil {
+		return fmt.Errorf("file in the catalogue: %w", err)
+	}
+	s.letGo(r)
+	if s.cfg.Filed != nil {
+		s.cfg.Filed(row)
+	}
+	return nil
+}
+
+// letGo forgets a recording that is filed. The word of it goes into the journal with the next group; a file of
+// the journal is only removed once a group stored after this one says so.
+func (s *Store) letGo(r *recording) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.unfiled, r.id)
+	s.order = slices.DeleteFunc(s.order, func(o *recording) bool { return o == r })
+	s.done = append(s.done, r.id)
+	s.status.Filed++
+	s.cfg.Journal.Release(r.opens...)
+	if r.closeAt != (journal.Position{}) {
+		s.cfg.Journal.Release(r.closeAt)
+	}
+	r.meta.Wipe()
+}
+
+// manifest says what the recording is made of.
+func (s *Store) manifest(r *recording) Manifest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := Manifest{ID: r.id, Opening: r.opening, Closing: *r.closing, Recovered: r.cut, Wrap: r.wrap}
+	for _, t := range r.tracks {
+		lost := t.lost
+		if hole := r.closing.Length - t.end; hole > 0 {
+			lost += hole // its last groups failed
+		}
+		m.Gaps = m.Gaps || t.gaps || lost > 0
+		m.Tracks = append(m.Tracks, Track{Party: t.party, Lost: lost, Parts: slices.Clone(t.parts)})
+	}
+	return m
+}

@@ -1,0 +1,513 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"linekeep/audio/segment"
+	"linekeep/drivers/line"
+	"linekeep/drivers/tpm/tpmtest"
+	"linekeep/vault/custody"
+	"linekeep/vault/journal"
+	"linekeep/vault/keys"
+	"linekeep/vault/seal"
+)
+
+// rig is a vault's parts on a disk that outlive a store, so that a test can stop and start it.
+type rig struct {
+	t     testing.TB
+	dir   string
+	chip  *tpmtest.Memory
+	code  custody.Code
+	clock func() time.Time
+	guard *fakeGuard
+	rows  *rows
+
+	keys    *keys.Keys
+	custody *custody.Custody
+	journal *journal.Journal
+	months  *Months
+	store   *Store
+	rotate  int64
+	noRoom  bool
+}
+
+type fakeGuard struct{ err error }
+
+func (g *fakeGuard) Calls() error { return g.err }
+
+// rows is a catalogue that remembers.
+type rows struct {
+	mu  sync.Mutex
+	all map[keys.ID]Row
+	err error
+}
+
+func (r *rows) File(_ context.Context, row Row) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return r.err
+	}
+	r.all[row.Manifest.ID] = row
+	return nil
+}
+
+func newRig(t testing.TB) *rig {
+	t.Helper()
+	r := &rig{t: t, dir: t.TempDir(), chip: tpmtest.NewMemory(), code: custody.NewCode(), guard: &fakeGuard{},
+		clock: time.Now, rows: &rows{all: make(map[keys.ID]Row)}, rotate: 1 << 20}
+	k, err := keys.Create(t.Context(), r.keysConfig(), r.chip)
+	if err != nil {
+		t.Fatalf("create keys: %v", err)
+	}
+	if _, err := custody.Create(r.keysConfig().Dir, k.VaultID(), k.Outer("custody"), r.code); err != nil {
+		t.Fatalf("create custody: %v", err)
+	}
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	t.Cleanup(r.kill)
+	return r
+}
+
+func (r *rig) keysConfig() keys.Config {
+	return keys.Config{Dir: filepath.Join(r.dir, "keys"), Clock: func() time.Time { return r.clock() }}
+}
+
+func (r *rig) start() {
+	r.t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	must := func(err error) {
+		r.t.Helper()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	var err error
+	r.keys, err = keys.Open(r.t.Context(), r.keysConfig(), r.chip)
+	must(err)
+	r.custody, err = custody.Load(r.keysConfig().Dir, r.keys.VaultID(), r.keys.Outer("custody"))
+	must(err)
+	var replay *journal.Replay
+	r.journal, replay, err = journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), VaultID: r.keys.VaultID(),
+		Key: r.keys.Outer("journal"), Rotate: r.rotate, Log: log})
+	must(err)
+	must(r.keys.Resume(replay.Marks(), replay.Clean || replay.Empty))
+	must(r.keys.Prepare(r.t.Context(), []string{"standard"}, r.clock()))
+	r.months = NewMonths(MonthsConfig{Dir: r.dir, Key: r.keys.Folder, Move: r.room, Clock: r.clock, Log: log})
+	r.store, err = New(r.t.Context(), Config{Keys: r.keys, Public: r.custody.Public(), Journal: r.journal, Guard: r.guard,
+		Months: r.months, Filer: r.rows, Clock: func() time.Time { return r.clock() }, Log: log}, replay)
+	must(err)
+}
+
+func (r *rig) room(int64) error {
+	if r.noRoom {
+		return errors.New("no room")
+	}
+	return nil
+}
+
+// kill stops without any word: what is on disk is what a crash leaves.
+func (r *rig) kill() {
+	if r.journal == nil {
+		return
+	}
+	if err := errors.Join(r.months.Close(), r.journal.Close(), r.keys.Close()); err != nil {
+		r.t.Errorf("stop: %v", err)
+	}
+	r.journal = nil
+}
+
+// stop closes in good order.
+func (r *rig) stop() {
+	r.t.Helper()
+	r.store.pass(r.t.Context())
+	if err := r.store.Close(r.t.Context()); err != nil {
+		r.t.Fatalf("Close: %v", err)
+	}
+	r.kill()
+}
+
+func (r *rig) library() *Library { return &Library{Keys: r.keys, Months: r.months} }
+
+// talk makes what one call says: a group every tick.
+type talk struct {
+	call    segment.Call
+	line    string
+	start   time.Time
+	parties []segment.Party
+	at      line.Samples
+	random  *rand.Rand
+	said    map[segment.Party][]segment.Segment
+}
+
+func newTalk(call segment.Call, start time.Time) *talk {
+	return &talk{call: call, line: "reception", start: start, parties: []segment.Party{segment.Office, segment.Caller},
+		random: rand.New(rand.NewPCG(1, uint64(call))), said: make(map[segment.Party][]segment.Segment)}
+}
+
+const tickSamples = line.Samples(segment.Tick * line.RateHz / time.Second)
+
+func (k *talk) opening() segment.Opening {
+	return segment.Opening{Call: k.call, Line: k.line, Class: "standard", Start: k.start, Trigger: segment.BySound,
+		Direction: line.Incoming, Parties: k.parties}
+}
+
+// tick adds what every party says in one tick to g.
+func (k *talk) tick(g *segment.Group, last bool) {
+	for _, p := range k.parties {
+		s := segment.Segment{Call: k.call, Party: p, Start: k.at, Len: tickSamples, Last: last, Heard: time.Now()}
+		for range int(tickSamples / line.FrameSamples) {
+			packet := make([]byte, 50+k.random.IntN(20))
+			for i := range packet {
+				packet[i] = byte(k.random.Uint32())
+			}
+			s.Sizes = append(s.Sizes, uint16(len(packet)))
+			s.Data = append(s.Data, packet...)
+			s.Peaks = append(s.Peaks, byte(k.random.Uint32()))
+		}
+		g.Segments = append(g.Segments, s)
+		k.said[p] = append(k.said[p], s)
+	}
+	k.at += tickSamples
+}
+
+func (k *talk) closing() segment.Closing {
+	return segment.Closing{Call: k.call, End: at(k.start, k.at), Reason: segment.EndSilence, Direction: line.Incoming,
+		Number: "+441632960123", Extension: "12", Answered: true, Length: k.at}
+}
+
+// speak commits ticks groups of the call, opening and closing it where asked.
+func (r *rig) speak(k *talk, ticks int, open, end bool) {
+	r.t.Helper()
+	for i := range ticks {
+		g := segment.Group{At: at(k.start, k.at)}
+		if open && i == 0 {
+			g.Openings = append(g.Openings, k.opening())
+		}
+		last := end && i == ticks-1
+		k.tick(&g, last)
+		if last {
+			g.Closings = append(g.Closings, k.closing())
+		}
+		if err := r.store.Commit(r.t.Context(), &g); err != nil {
+			r.t.Fatalf("Commit: %v", err)
+		}
+	}
+}
+
+// only gives the one recording that was filed.
+func (r *rig) only() Row {
+	r.t.Helper()
+	if len(r.rows.all) != 1 {
+		r.t.Fatalf("%d recordings are filed, want 1; %+v", len(r.rows.all), r.store.Status())
+	}
+	for _, row := range r.rows.all {
+		return row
+	}
+	return Row{}
+}
+
+// plays opens the recording with the custody key and compares its sound with what was said.
+func (r *rig) plays(row Row, k *talk, ticks int) {
+	r.t.Helper()
+	rec, err := r.library().Open(r.t.Context(), row.Manifest.ID)
+	if err != nil {
+		r.t.Fatalf("open recording: %v", err)
+	}
+	defer rec.Close()
+	private, err := r.custody.Recover(r.code)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	key, err := seal.Unwrap(r.keys.VaultID(), rec.Slot, private, rec.Wrap)
+	if err != nil {
+		r.t.Fatalf("unwrap: %v", err)
+	}
+	for _, track := range rec.Manifest.Tracks {
+		n := 0
+		for _, part := range track.Parts {
+			c, err := rec.Chunk(track.Party, part)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			for _, s := range c.Segments {
+				h := seal.Header{ID: c.ID, Party: c.Party, Last: s.Last, Seq: s.Seq, Start: s.Start, Len: s.Len}
+				plain, err := key.OpenSegment(nil, r.keys.VaultID(), h, s.Body)
+				if err != nil {
+					r.t.Fatalf("segment %d: %v", s.Seq, err)
+				}
+				got, err := segment.Decode(plain)
+				if err != nil {
+					r.t.Fatal(err)
+				}
+				if !bytes.Equal(got.Data, k.said[track.Party][n].Data) {
+					r.t.Fatalf("segment %d of %s is not what was said", s.Seq, track.Party)
+				}
+				n++
+			}
+		}
+		if n != ticks {
+			r.t.Errorf("%s has %d segments, want %d", track.Party, n, ticks)
+		}
+	}
+}
+
+func TestACallIsStoredMovedFiledAndPlaysBack(t *testing.T) {
+	r := newRig(t)
+	k := newTalk(1, time.Now())
+	const ticks = 300 // 2.5 minutes
+	r.speak(k, ticks, true, true)
+	r.store.pass(t.Context())
+	row := r.only()
+	if row.Manifest.Closing.Number != "+441632960123" || row.Manifest.Opening.Line != "reception" || row.Manifest.Recovered || row.Manifest.Gaps {
+		t.Errorf("manifest: %+v", row.Manifest)
+	}
+	if n := len(row.Manifest.Tracks[0].Parts); n != 3 {
+		t.Errorf("%d chunks for 2.5 minutes", n)
+	}
+	r.plays(row, k, ticks)
+	r.stop()
+	r.start()
+	if f := r.store.Findings(); len(f) > 0 {
+		t.Errorf("findings after a clean stop: %v", f)
+	}
+	r.plays(row, k, ticks)
+}
+
+func TestMinutesAreMovedWhileTheCallIsUp(t *testing.T) {
+	r := newRig(t)
+	k := newTalk(1, time.Now())
+	r.speak(k, 250, true, false)
+	r.store.pass(t.Context())
+	var found int
+	f, release, err := r.months.Use(t.Context(), r.store.recordings()[0].folder, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if err := f.Keys([]byte{prefixChunk}, func([]byte) error { found++; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if found != 4 {
+		t.Errorf("%d chunks moved of a call of 2 minutes and 5 seconds with two parties, want 4", found)
+	}
+}
+
+func TestACutCallIsClosedFromTheJournalWithoutItsKey(t *testing.T) {
+	for _, moved := range []bool{false, true} {
+		r := newRig(t)
+		k := newTalk(1, time.Now())
+		r.speak(k, 200, true, false)
+		if moved {
+			r.store.pass(t.Context())
+		}
+		r.kill()
+		r.start()
+		r.store.pass(t.Context())
+		row := r.only()
+		m := row.Manifest
+		if !m.Recovered || m.Closing.Reason != segment.EndRecovery || m.Closing.Length != k.at || m.Opening.Line != "reception" {
+			t.Errorf("moved %v: manifest: %+v", moved, m)
+		}
+		r.plays(row, k, 200)
+		if f := r.store.Findings(); len(f) > 0 {
+			t.Errorf("a cut call is no finding: %v", f)
+		}
+	}
+}
+
+func TestACallSoonAfterACutOneOnItsLineContinuesIt(t *testing.T) {
+	r := newRig(t)
+	k := newTalk(1, time.Now())
+	r.speak(k, 10, true, false)
+	r.kill()
+	r.start()
+	next := newTalk(1, at(k.start, k.at).Add(20*time.Second))
+	r.speak(next, 2, true, true)
+	other := newTalk(2, at(k.start, k.at).Add(20*time.Second))
+	r.speak(other, 2, true, true)
+	r.store.pass(t.Context())
+	var cut, joined keys.ID
+	for id, row := range r.rows.all {
+		if row.Manifest.Recovered {
+			cut = id
+		}
+		if row.Manifest.Opening.Continues != (keys.ID{}) {
+			joined = row.Manifest.Opening.Continues
+		}
+	}
+	if len(r.rows.all) != 3 || joined != cut || cut == (keys.ID{}) {
+		t.Errorf("%d filed, cut %v, joined to %v", len(r.rows.all), cut, joined)
+	}
+}
+
+func TestALongCallGoesOnInTheNextRecording(t *testing.T) {
+	r := newRig(t)
+	k := newTalk(1, time.Now())
+	r.speak(k, 2, true, false)
+	g := segment.Group{}
+	k.tick(&g, true)
+	end := k.closing()
+	end.Reason = segment.EndLength
+	g.Closings = append(g.Closings, end)
+	next := newTalk(2, at(k.start, k.at))
+	o := next.opening()
+	o.Continues, o.Trigger = 1, segment.ByLength
+	g.Openings = append(g.Openings, o)
+	if err := r.store.Commit(t.Context(), &g); err != nil {
+		t.Fatal(err)
+	}
+	r.speak(next, 2, false, true)
+	r.store.pass(t.Context())
+	var continued int
+	for _, row := range r.rows.all {
+		if c := row.Manifest.Opening.Continues; c != (keys.ID{}) {
+			continued++
+			if r.rows.all[c].Manifest.Closing.Reason != segment.EndLength {
+				t.Error("continues another recording")
+			}
+		}
+	}
+	if continued != 1 || len(r.rows.all) != 2 {
+		t.Errorf("%d filed, %d continue one", len(r.rows.all), continued)
+	}
+}
+
+func TestANearlyFullDiskRefusesNewCallsOnly(t *testing.T) {
+	r := newRig(t)
+	up := newTalk(1, time.Now())
+	r.speak(up, 4, true, false)
+	r.guard.err = errors.New("low")
+	late := newTalk(2, time.Now())
+	r.speak(late, 4, true, false)
+	if st := r.store.Status(); st.Waiting != 1 || st.Up != 1 || st.Lost != 8*tickSamples {
+		t.Errorf("status: %+v", st)
+	}
+	r.guard.err = nil
+	r.speak(late, 4, false, true)
+	r.speak(up, 4, false, true)
+	r.store.pass(t.Context())
+	for _, row := range r.rows.all {
+		m := row.Manifest
+		if late := m.Closing.Length == late.at && m.Tracks[0].Lost > 0; late && (!m.Gaps || m.Tracks[0].Lost != 4*tickSamples) {
+			t.Errorf("the call that waited: %+v", m)
+		}
+	}
+	if len(r.rows.all) != 2 {
+		t.Errorf("%d filed", len(r.rows.all))
+	}
+}
+
+func TestWhatCannotBeMovedWaitsInTheJournal(t *testing.T) {
+	r := newRig(t)
+	k := newTalk(1, time.Now())
+	r.noRoom = true
+	r.speak(k, 200, true, true)
+	r.store.pass(t.Context())
+	if st := r.store.Status(); st.MoveError == "" || len(r.rows.all) != 0 {
+		t.Errorf("status: %+v", st)
+	}
+	r.kill()
+	r.start()
+	r.noRoom = false
+	r.store.pass(t.Context())
+	r.plays(r.only(), k, 200)
+}
+
+func TestADoneThingDoneTwiceIsTheSame(t *testing.T) {
+	r := newRig(t)
+	k := newTalk(1, time.Now())
+	r.speak(k, 200, true, true)
+	r.rows.err = errors.New("catalogue away")
+	r.store.pass(t.Context()) // all is moved, the manifest stands, nothing is filed
+	r.kill()
+	r.start()
+	r.rows.err = nil
+	r.store.pass(t.Context())
+	first := r.only()
+	r.kill() // the word "filed" never reached the journal
+	r.start()
+	r.store.pass(t.Context())
+	if again := r.only(); again.Hash != first.Hash {
+		t.Error("the manifest changed")
+	}
+	r.plays(first, k, 200)
+}
+
+// copyTree copies a folder, to put an older state of it back later.
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFolderThatLostItsTailIsMendedFromTheJournalAndSaidSo(t *testing.T) {
+	r := newRig(t)
+	first := newTalk(1, time.Now())
+	r.speak(first, 150, true, true)
+	r.stop()
+	month := filepath.Join(r.dir, filepath.FromSlash(r.only().Folder))
+	old := filepath.Join(t.TempDir(), "old")
+	copyTree(t, month, old)
+	r.start()
+	second := newTalk(1, time.Now())
+	r.speak(second, 150, true, true)
+	r.stop()
+	if err := os.RemoveAll(month); err != nil {
+		t.Fatal(err)
+	}
+	copyTree(t, old, month)
+	r.start()
+	r.store.pass(t.Context())
+	told := false
+	for _, err := range r.store.Findings() {
+		told = told || errors.Is(err, ErrTailLost)
+	}
+	if !told {
+		t.Errorf("nobody said that the folder lost its tail: %v", r.store.Findings())
+	}
+	for id, row := range r.rows.all {
+		k := first
+		if row.Manifest.Opening.Start.Equal(second.start) {
+			k = second
+		}
+		r.plays(row, k, 150)
+		_ = id
+	}
+}
+
+func TestNothingPersonalStandsInKeysOrNames(t *testing.T) {
+	r := newRig(t)
+	k := newTalk(1, time.Now())
+	k.line = "VERY-PERSONAL-LINE"
+	r.speak(k, 20, true, true)
+	r.stop()
+	err := filepath.WalkDir(r.dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, marker := range []string{"VERY-PERSONAL-LINE", "1632960123"} {
+			if bytes.Contains(b, []byte(marker)) || strings.Contains(path, marker) {
+				t.Errorf("%s holds %q in clear", path, marker)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
