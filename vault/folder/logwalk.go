@@ -1,0 +1,171 @@
+package folder
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+)
+
+// Bits of an entry's meta byte in Badger v4.9.6 (value.go).
+const metaFinTxn = 1 << 7
+
+// maxEntryHead is the longest head an entry can have.
+const maxEntryHead = 22
+
+// entryHeader is what stands before an entry's key and value, which are encrypted: meta, user meta, and as
+// uvarints the lengths of key and value and the time of expiry. A CRC-32C over all of it follows.
+type entryHeader struct {
+	meta       byte
+	size       int // of this head
+	key, value uint64
+}
+
+func (h entryHeader) whole() int64 { return int64(h.size) + int64(h.key+h.value) + crc32.Size }
+
+// parseHead reads a head; false when none stands there.
+func parseHead(b []byte) (h entryHeader, ok bool) {
+	if len(b) < 2 {
+		return h, false
+	}
+	h.meta, h.size = b[0], 2
+	var lens [3]uint64
+	for i := range lens {
+		v, n := binary.Uvarint(b[h.size:])
+		if n <= 0 {
+			return h, false
+		}
+		lens[i] = v
+		h.size += n
+	}
+	h.key, h.value = lens[0], lens[1]
+	return h, h.key > 0 && h.key <= 1<<16 && h.value < 1<<31
+}
+
+// walkLog is how far a log's entries follow each other, and whether only zeros follow after that. It streams: a
+// value log is 64 MB and may not be held.
+func walkLog(from io.Reader) (end int64, clean bool, err error) {
+	r := bufio.NewReaderSize(from, 64<<10)
+	if n, err := r.Discard(logHeader); err != nil {
+		return int64(n), false, nil
+	}
+	for end = logHeader; ; {
+		head, err := r.Peek(maxEntryHead)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return end, false, err
+		}
+		h, ok := parseHead(head)
+		if !ok {
+			clean, err := onlyZeros(r)
+			return end, clean, err
+		}
+		good, err := sumEntry(r, h)
+		if err != nil || !good {
+			return end, false, err
+		}
+		end += h.whole()
+	}
+}
+
+// sumEntry reads one entry and compares its checksum.
+func sumEntry(r io.Reader, h entryHeader) (good bool, err error) {
+	sum := crc32.New(castagnoli())
+	if _, err := io.CopyN(sum, r, h.whole()-crc32.Size); err != nil {
+		return false, ignoreEOF(err)
+	}
+	var want [crc32.Size]byte
+	if _, err := io.ReadFull(r, want[:]); err != nil {
+		return false, ignoreEOF(err)
+	}
+	return sum.Sum32() == binary.BigEndian.Uint32(want[:]), nil
+}
+
+func ignoreEOF(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return err
+}
+
+func onlyZeros(r io.Reader) (bool, error) {
+	var zero, buf [4096]byte
+	for {
+		n, err := r.Read(buf[:])
+		if !bytes.Equal(buf[:n], zero[:n]) {
+			return false, nil
+		}
+		if errors.Is(err, io.EOF) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
+// checkLogBody reads a whole log and says where it stops making sense. Each byte of it belongs to an entry under
+// a checksum, so this finds flips in values that nothing names any more, too.
+func checkLogBody(path string) (err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	end, clean, err := walkLog(file)
+	if err == nil && !clean {
+		err = fmt.Errorf("wrong from byte %d on", end)
+	}
+	return err
+}
+
+// nameBrokenMemLogs tells a tail torn by the stop, which is nothing, from damage in the middle of a memtable's
+// log: there a transaction's end still stands somewhere after the break. Badger drops all after the break
+// without a word; the caller sees it by the commit counter and repairs it from the journal.
+func (f *Folder) nameBrokenMemLogs() error {
+	mems, err := f.ofKind(memLog)
+	if err != nil {
+		return err
+	}
+	for _, n := range mems {
+		end, err := lastData(f.at(n))
+		if err != nil {
+			return err
+		}
+		b, err := os.ReadFile(f.at(n))
+		if err != nil {
+			return err
+		}
+		b = b[:min(int64(len(b)), end)]
+		stop, clean, err := walkLog(bytes.NewReader(b))
+		if err != nil {
+			return err
+		}
+		if !clean && finAfter(b[stop:]) {
+			f.find(fmt.Errorf("%w: %s: wrong from byte %d on; what was written after that is lost here", ErrAltered, n, stop))
+		}
+	}
+	return nil
+}
+
+// finAfter looks for an entry that ends a transaction at any place of b but the first: a false one passes the
+// CRC once in four billion places.
+func finAfter(b []byte) bool {
+	for at := 1; at < len(b); at++ {
+		if b[at]&metaFinTxn == 0 {
+			continue
+		}
+		h, ok := parseHead(b[at:])
+		if !ok || h.whole() > int64(len(b)-at) {
+			continue
+		}
+		end := at + int(h.whole()) - crc32.Size
+		if crcOf(b[at:end]) == binary.BigEndian.Uint32(b[end:]) {
+			return true
+		}
+	}
+	return false
+}
