@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"linekeep/audio/call"
@@ -80,7 +82,8 @@ type Line struct {
 	Lookback  time.Duration // how much is still held back when card guard is on; 0 without card guard
 }
 
-// Load reads and checks the file at path. A file that can be read and is wrong gives Faults.
+// Load reads and checks the file at path. A file that can be read and is wrong gives Faults. Files that it names by a
+// relative path are taken from its own folder.
 func Load(path string) (Config, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -98,5 +101,29 @@ func Load(path string) (Config, error) {
 		faults.File = path
 		return Config{}, faults
 	}
-	return c, err
+	if err != nil {
+		return Config{}, err
+	}
+	return c.below(filepath.Dir(path)), nil
+}
+
+// below makes the files that c names by a relative path those of folder.
+func (c Config) below(folder string) Config {
+	for _, path := range []*string{&c.Data.Folder, &c.TPM.Device, &c.TPM.Policy, &c.Control.Socket} {
+		*path = join(folder, *path)
+	}
+	c.Lines = slices.Clone(c.Lines)
+	for i := range c.Lines {
+		if l := &c.Lines[i]; l.Driver == Sim {
+			l.Device = join(folder, l.Device)
+		}
+	}
+	return c
+}
+
+func join(folder, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(folder, path)
 }

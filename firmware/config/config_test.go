@@ -102,6 +102,27 @@ func TestDefaultsFillWhatIsLeftOut(t *testing.T) {
 	}
 }
 
+func TestRelativePathsAreOfTheFilesOwnFolder(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "linekeep.toml")
+	text := strings.Replace(least, "[tpm]\n", "[tpm]\ndevice = \"tpm.sock\"\n", 1)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path)
+	if err != nil {
+		t.Fatalf("Load: %v", err)
+	}
+	for _, x := range [][2]string{{c.Data.Folder, "data"}, {c.TPM.Device, "tpm.sock"}, {c.TPM.Policy, "policy.json"}, {c.Lines[0].Device, "a.txt"}} {
+		if want := filepath.Join(dir, x[1]); x[0] != want {
+			t.Errorf("got %s, want %s", x[0], want)
+		}
+	}
+	if c.Control.Socket != "/run/linekeep/control.sock" {
+		t.Errorf("an absolute path became %s", c.Control.Socket)
+	}
+}
+
 func TestEachFaultNamesItsKeyAndLine(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
