@@ -45,16 +45,20 @@ var (
 	ErrGone = errors.New("line: source stopped")
 )
 
+// samplePeriod is 125 µs, a whole number: multiplying by the rate instead overflows after 13 days of a line.
+const samplePeriod = time.Second / RateHz
+
 // Samples counts samples of one channel at RateHz.
 type Samples int64
 
 // Duration is the time that s samples last.
-func (s Samples) Duration() time.Duration { return time.Duration(s) * time.Second / RateHz }
+func (s Samples) Duration() time.Duration { return time.Duration(s) * samplePeriod }
 
 // In is how many whole samples d lasts.
-func In(d time.Duration) Samples { return Samples(d * RateHz / time.Second) }
+func In(d time.Duration) Samples { return Samples(d / samplePeriod) }
 
 // Position is a place on a line's timeline: samples since the source's Run began, counting the lost ones.
+// Hardware that answers at once begins at 0 with its first sample: the milliseconds of opening it are no loss.
 // It never goes back. It follows the clock of the hardware, which drifts against the wall clock by some
 // tens of parts per million; Heard ties the two together anew at each frame.
 type Position = Samples

@@ -43,7 +43,7 @@ func away(t *testing.T, rig Rig, r *reader, round int) {
 	if took := r.Timeline.Events[len(r.Timeline.Events)-1].Heard.Sub(since); took > noticeWithin {
 		t.Errorf("absence %d was noticed after %v, want at most %v", round, took, noticeWithin)
 	}
-	for range 6 {
+	for range 3 {
 		marks, end := r.Timeline.Marks, r.Timeline.End
 		rig.Pass(noticeWithin)
 		if r.read(); r.Timeline.Marks == marks || r.Timeline.End <= end {

@@ -46,8 +46,8 @@ func Run(t *testing.T, open func(t *testing.T) Rig) {
 	run(t, open, func(t *testing.T, body func(t *testing.T)) {
 		t.Helper()
 		leaks := goleak.IgnoreCurrent()
+		t.Cleanup(func() { goleak.VerifyNone(t, leaks) }) // the last of the cleanups, after Run was ended
 		body(t)
-		goleak.VerifyNone(t, leaks)
 	})
 }
 

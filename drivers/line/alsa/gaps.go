@@ -1,0 +1,158 @@
+package alsa
+
+import (
+	"time"
+
+	"linekeep/drivers/line"
+)
+
+const (
+	// sampleTime is how long a sample of a line lasts: 125 µs.
+	sampleTime = time.Second / line.RateHz
+	// lateBy is how far behind the clock sound must stay to be called lost: half a period. Less cannot be told from
+	// the lateness of a wake-up. A device that loses 1 ms again and again looks like a slow clock and is not found out.
+	lateBy = 10 * time.Millisecond
+	// lateFor is how long it must stay behind. Sound that is only late catches up as soon as the audio thread gets
+	// the processor: the longest stall seen on a loaded two-core machine was 130 ms.
+	lateFor = 300 * time.Millisecond
+	// knownFor is the same where a break is known of, after an overrun or an opening: a few periods, for
+	// one of them to have come without delay and tell how long the break was.
+	knownFor = 60 * time.Millisecond
+	// awayLag is how far the loss told while a device is away stays behind the clock: a device that comes back
+	// brings sound from one period and some wake-ups ago, and that must not have been told as lost.
+	awayLag = 75 * time.Millisecond
+	// followFor is how far back the best arrival is remembered. A clock 1000 parts per million off, five times what
+	// a card's crystal is allowed, moves 4 ms in that time: far less than lateBy.
+	followFor = 4 * time.Second
+	// followParts is in how many parts that time is kept.
+	followParts = 8
+)
+
+// gaps finds out how much sound is missing by comparing what came with the monotonic clock.
+//
+// For each chunk, late = time of arrival - time of all sound accounted for up to its end. Sound can be
+// late, never early, so the least lateness of the last seconds is the true one (plus what the device always
+// takes), and follows its drifting clock. A loss raises it for good; a stalled thread only until it has
+// caught up. So a chunk that is late is held back until one after it is in time (then nothing was lost
+// before it) or the wait is over (then the least lateness since is the loss, and it lies before this
+// chunk: the first one that never saw its time again). All times are ns since Run began.
+type gaps struct {
+	counted int64 // the time of all sound accounted for: heard, and told as lost
+	frames  int64 // sound frames since the rate was last set, not yet in counted
+	rateHz  int64
+	known   bool // whether least has been set
+
+	least [followParts]int64 // least lateness in each part of the last followFor
+	since int64              // when the newest part began
+}
+
+// setRate says how long the frames of the next chunks are.
+func (g *gaps) setRate(rateHz int) {
+	g.counted = g.heardUpTo()
+	g.frames, g.rateHz = 0, int64(rateHz)
+}
+
+// heardUpTo is the time of all sound accounted for.
+func (g *gaps) heardUpTo() int64 {
+	if g.frames == 0 {
+		return g.counted
+	}
+	return g.end(0)
+}
+
+// usual is the lateness of sound that came without delay.
+func (g *gaps) usual() int64 {
+	least := g.least[0]
+	for _, l := range g.least {
+		least = min(least, l)
+	}
+	return least
+}
+
+// judge looks at the oldest waiting chunk: whether it can be passed on now, and what was lost before it.
+// sure says that no more chunks will come. broken says that a break lies before the oldest chunk in any case.
+func (g *gaps) judge(r *ring, broken, sure bool) (pass bool, lost line.Samples) {
+	n := r.waiting()
+	if n == 0 {
+		return false, 0
+	}
+	first, last := r.peek(0), r.peek(n-1)
+	broken = broken || first.overrun || first.dropped > 0
+	if !g.known { // the very first sound: what it arrives at is the beginning
+		g.restart(first.at - g.end(first.frames))
+		return true, 0
+	}
+	late := first.at - g.end(first.frames) - g.usual()
+	if !broken && late <= int64(lateBy) {
+		return true, 0
+	}
+	late = g.leastLate(r, n)
+	waited := time.Duration(last.at - first.at)
+	switch {
+	case broken && (sure || waited >= knownFor):
+		return true, max(0, toSamples(late))
+	case broken:
+		return false, 0
+	case late <= int64(lateBy):
+		return true, 0
+	case sure: // it may have been only late, and there is no more to tell
+		return true, 0
+	case waited >= lateFor:
+		return true, toSamples(late)
+	}
+	return false, 0
+}
+
+// leastLate is the least lateness of the oldest n chunks, over what is usual. Only chunks up to the
+// next known break count: sound after it says nothing of what was lost before it.
+func (g *gaps) leastLate(r *ring, n int) int64 {
+	var frames int
+	least := int64(1<<63 - 1)
+	for i := range n {
+		c := r.peek(i)
+		if i > 0 && (c.overrun || c.dropped > 0) {
+			break
+		}
+		frames += c.frames
+		least = min(least, c.at-g.end(frames))
+	}
+	return least - g.usual()
+}
+
+// end is the time of all sound accounted for if frames more are.
+func (g *gaps) end(frames int) int64 {
+	return g.counted + (g.frames+int64(frames))*int64(time.Second)/g.rateHz
+}
+
+// passed accounts for a chunk and learns from its lateness.
+func (g *gaps) passed(c chunk) {
+	g.frames += int64(c.frames)
+	if g.frames >= g.rateHz { // whole seconds apart: a count of frames times 10⁹ overflows after two days
+		g.counted += g.frames / g.rateHz * int64(time.Second)
+		g.frames %= g.rateHz
+	}
+	late := c.at - g.heardUpTo()
+	if c.at-g.since > int64(followFor)/followParts {
+		copy(g.least[1:], g.least[:])
+		g.since, g.least[0] = c.at, late
+	}
+	g.least[0] = min(g.least[0], late)
+}
+
+// lost accounts for n lost samples.
+func (g *gaps) lost(n line.Samples) { g.counted += int64(n) * int64(sampleTime) }
+
+// restart sets the usual lateness.
+func (g *gaps) restart(usual int64) {
+	g.known = true
+	for i := range g.least {
+		g.least[i] = usual
+	}
+}
+
+// missing is how much sound is missing at now if nothing more comes, as far as can be told.
+func (g *gaps) missing(now int64) line.Samples {
+	return max(0, toSamples(now-int64(awayLag)-g.usual()-g.heardUpTo()))
+}
+
+func toSamples(ns int64) line.Samples { return line.Samples(ns / int64(sampleTime)) }
