@@ -45,7 +45,8 @@ func (e *Encoder) Encode(pcm []int16, packet []byte) (int, error) {
 	}
 	// The binding tells libopus cap(packet), not len(packet): without the third index it would write
 	// over whatever follows in the same array.
-	n, err := e.enc.Encode(pcm, packet[:len(packet):min(len(packet), segment.MaxPacket)])
+	room := min(len(packet), segment.MaxPacket)
+	n, err := e.enc.Encode(pcm, packet[:room:room])
 	if err != nil {
 		return 0, fmt.Errorf("encode: %w", err)
 	}

@@ -19,8 +19,7 @@ const (
 	// packets before it, which the encoder still had when the sound stopped. It stands just before a gap,
 	// or at the very end of a track. It has no peak.
 	Tail uint16 = 0x8000
-	// MaxGaps bounds the gaps of a segment. A track takes half of it and then waits for the next cut; the other
-	// half is for a stretch that could not be stored, told in front of what comes after it.
+	// MaxGaps bounds the gaps of a segment. The pipeline puts off what would exceed it.
 	MaxGaps = 64
 	// MaxLen bounds a segment with its gaps: the longest outage one segment can tell of, 149 hours.
 	MaxLen line.Samples = 1<<32 - 1
