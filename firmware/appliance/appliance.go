@@ -15,3 +15,30 @@
 //	vault              moves and files what it can; keys wiped
 //	chip               nothing loaded is left in it
 package appliance
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"linekeep/drivers/line"
+	"linekeep/drivers/tpm"
+	"linekeep/firmware/config"
+)
+
+// Input is a piece of hardware and the lines it carries, by their ids.
+type Input struct {
+	Source line.Source
+	Lines  map[string]line.Line
+}
+
+// Parts are what a box and a laptop have different. Run takes them over, and closes the chip.
+type Parts struct {
+	Chip   tpm.Sealer
+	Inputs []Input
+}
+
+// Run builds the box and runs it until ctx ends.
+func Run(ctx context.Context, cfg config.Config, parts Parts, log *slog.Logger) error {
+	return errors.New("appliance: the vault is not there yet")
+}

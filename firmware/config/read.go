@@ -13,6 +13,7 @@ import (
 	"linekeep/audio/call"
 	"linekeep/audio/pcm"
 	"linekeep/drivers/line"
+	"linekeep/vault/keys"
 )
 
 const (
@@ -102,8 +103,8 @@ func (r *reader) classes(names []string) {
 	}
 	for i, name := range names {
 		switch {
-		case !plainName.MatchString(name):
-			r.fault("data.classes", "%q is not a name of small letters, figures and dashes", name)
+		case keys.ValidClass(name) != nil:
+			r.fault("data.classes", "%q is not a name of small letters, figures and dashes, a letter first", name)
 		case name == "catalog" || name == "kept": // folders of the vault's own
 			r.fault("data.classes", "%q is a name the vault uses itself", name)
 		case slices.Contains(names[:i], name):

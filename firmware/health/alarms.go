@@ -32,13 +32,16 @@ func rules() []rule {
 			todo: "Look whether the disk's cable sits firmly, then switch the box off and on. If it stays so, change the disk.",
 			box:  func(f facts) (bool, time.Time) { return !f.vault.Answers, f.vault.AnswersSince }},
 		{code: "store.full", severity: SeverityFault, title: "The disk is full",
-			text: "No new sound has been kept since %s. What was stored is safe.",
+			text: "New calls are not recorded since %s. What was stored is safe.",
 			todo: "Make room: archive and release old recordings, or put in a larger disk. Nothing is ever deleted early.",
 			box:  func(f facts) (bool, time.Time) { return f.vault.Answers && f.vault.Full, f.vault.FullSince }},
-		{code: "store.low", severity: SeverityDue, title: "The disk is nearly full",
-			text: "Low since %s. At the last, the box stops recording rather than delete anything early.",
+		{code: "store.low", severity: SeverityDue, title: "The disk will soon be full",
+			text: "Noticed at %s. When it is full the box stops recording rather than delete anything early.",
 			todo: "Archive old recordings, or put in a larger disk.",
-			box:  func(f facts) (bool, time.Time) { return f.vault.Answers && f.vault.Low && !f.vault.Full, time.Time{} }},
+			box: func(f facts) (bool, time.Time) {
+				hours := f.store().HoursLeft
+				return f.vault.Answers && !f.vault.Full && hours > 0 && hours < lowHours, time.Time{}
+			}},
 		{code: "store.mended", severity: SeverityDue, title: "Something on the disk was damaged",
 			text: "Found since %s. The box used its second copy, or can name what is lost.",
 			todo: "Run a check of the vault, and think of changing the disk.",

@@ -31,6 +31,9 @@ const (
 	lossyFor = time.Minute
 	// fileWithin is how long after its end a call may be on its way into the catalogue before it counts as missed.
 	fileWithin = 2 * time.Minute
+	// lowHours is the room, in hours of calls as they come, below which somebody must make more: two weeks of an office
+	// whose lines are busy for four hours a day.
+	lowHours = 40
 )
 
 // Config says what the box is.

@@ -95,9 +95,9 @@ func TestIsItRecording(t *testing.T) {
 			want: api.No, sentence: "The disk does not answer since 09:00. Calls are being lost.", alarms: []string{"store.silent"}},
 		{name: "it has not since yesterday", do: func(b *box) { b.vault.Answers, b.vault.AnswersSince = false, start().Add(-24*time.Hour) },
 			want: api.No, sentence: "The disk does not answer since Sunday 22 November, 09:00. Calls are being lost.", alarms: []string{"store.silent"}},
-		{name: "the disk is full", do: func(b *box) { b.vault.Full, b.vault.Low, b.vault.FullSince = true, true, start() },
+		{name: "the disk is full", do: func(b *box) { b.vault.Full, b.vault.FullSince = true, start() },
 			want: api.No, sentence: "The disk is full since 09:00. Calls are being lost.", alarms: []string{"store.full"}},
-		{name: "the disk is nearly full", do: func(b *box) { b.vault.Low = true },
+		{name: "the disk will soon be full", do: func(b *box) { b.vault.FreeBytes = 2e9 },
 			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"store.low"}},
 		{name: "damage was found", do: func(b *box) { b.vault.Findings = 1 },
 			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"store.mended"}},
@@ -126,13 +126,13 @@ func TestIsItRecording(t *testing.T) {
 
 func TestAnAlarmIsRaisedAndClearedOnceInTheLogAndKeepsItsTime(t *testing.T) {
 	b := newBox()
-	b.vault.Low = true
+	b.vault.FreeBytes = 2e9
 	first := b.Health.Status(t.Context()).Alarms[0]
 	b.pass(time.Hour)
 	if again := b.Health.Status(t.Context()).Alarms[0]; again.Since != first.Since || again.Text != first.Text {
 		t.Errorf("an hour later it began at %v, before at %v", again.Since, first.Since)
 	}
-	b.vault.Low = false
+	b.vault.FreeBytes = 120e9
 	b.Health.Status(t.Context())
 	b.Health.Status(t.Context())
 	text := b.log.String()

@@ -18,7 +18,7 @@ type VaultStatus struct {
 	StopsAt        int64
 	BytesPerHour   float64
 	Lag            time.Duration
-	Full, Low      bool
+	Full           bool // no new call is taken
 	FullSince      time.Time
 	Findings       int
 	CustodyAltered bool
