@@ -82,13 +82,8 @@ func checkStorage(public tpm2.TPM2BPublic) (storage, error) {
 }
 
 // salted starts a session whose secret only the storage key can read, with the wire encryption given.
-func (s storage) salted(more ...tpm2.AuthOption) tpm2.Session {
-	return tpm2.HMAC(tpm2.TPMAlgSHA256, nonceBytes, append(more, tpm2.Salted(s.Handle, s.public))...)
-}
-
-// authorised is the storage key as the parent of an operation.
-func (s storage) authorised(more ...tpm2.AuthOption) tpm2.AuthHandle {
-	return tpm2.AuthHandle{Handle: s.Handle, Name: s.Name, Auth: s.salted(more...)}
+func (s storage) salted(encryption tpm2.AuthOption) tpm2.Session {
+	return tpm2.HMAC(tpm2.TPMAlgSHA256, nonceBytes, tpm2.Salted(s.Handle, s.public), encryption)
 }
 
 // parent gives the storage key, and refuses another one than Open found.
@@ -117,7 +112,7 @@ func (l *link) seal(d *Device, secret []byte) (tpm.Blob, error) {
 	sensitive := append([]byte(nil), secret...)
 	defer clear(sensitive)
 	made, err := tpm2.Create{
-		ParentHandle: key.authorised(tpm2.AESEncryption(wireKeyBits, tpm2.EncryptIn)),
+		ParentHandle: tpm2.AuthHandle{Handle: key.Handle, Name: key.Name, Auth: key.salted(tpm2.AESEncryption(wireKeyBits, tpm2.EncryptIn))},
 		InSensitive: tpm2.TPM2BSensitiveCreate{
 			Sensitive: &tpm2.TPMSSensitiveCreate{Data: tpm2.NewTPMUSensitiveCreate(&tpm2.TPM2BSensitiveData{Buffer: sensitive})},
 		},
@@ -160,7 +155,7 @@ func (l *link) unseal(d *Device, o object) ([]byte, error) {
 		return nil, err
 	}
 	loaded, err := tpm2.Load{
-		ParentHandle: key.authorised(),
+		ParentHandle: tpm2.AuthHandle{Handle: key.Handle, Name: key.Name, Auth: tpm2.PasswordAuth(nil)}, // nothing secret crosses here
 		InPublic:     o.public,
 		InPrivate:    o.private,
 	}.Execute(l)

@@ -1,14 +1,406 @@
 package tpmdev_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/go-tpm/tpm2"
+	"github.com/google/go-tpm/tpm2/transport"
+	"github.com/google/go-tpm/tpm2/transport/linuxudstpm"
+	"go.uber.org/goleak"
 
 	"linekeep/drivers/tpm"
+	"linekeep/drivers/tpm/tpmdemo"
+	"linekeep/drivers/tpm/tpmdev"
 	"linekeep/drivers/tpm/tpmtest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestASoftwareTPMKeepsEveryPromise(t *testing.T) {
 	tpmtest.Run(t, func(t *testing.T) (chip, other tpm.Sealer) {
 		return tpmtest.Start(t).Open(t), tpmtest.Start(t).Open(t)
 	})
+}
+
+// raw speaks to a chip beside the driver.
+func raw(t *testing.T, chip *tpmtest.Chip) transport.TPM {
+	t.Helper()
+	wire, err := linuxudstpm.Open(chip.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = wire.Close() })
+	return wire
+}
+
+// measure extends a PCR, as another boot would have.
+func measure(t *testing.T, chip *tpmtest.Chip, pcr uint32) {
+	t.Helper()
+	_, err := tpm2.PCRExtend{
+		PCRHandle: tpm2.AuthHandle{Handle: tpm2.TPMHandle(pcr), Auth: tpm2.PasswordAuth(nil)},
+		Digests: tpm2.TPMLDigestValues{Digests: []tpm2.TPMTHA{
+			{HashAlg: tpm2.TPMAlgSHA256, Digest: bytes.Repeat([]byte{1}, 32)},
+		}},
+	}.Execute(raw(t, chip))
+	if err != nil {
+		t.Fatalf("PCRExtend: %v", err)
+	}
+}
+
+func mustSeal(t *testing.T, d *tpmdev.Device, secret []byte) tpm.Blob {
+	t.Helper()
+	blob, err := d.Seal(t.Context(), secret)
+	if err != nil {
+		t.Fatalf("Seal: %v", err)
+	}
+	return blob
+}
+
+func wantUnseal(t *testing.T, d *tpmdev.Device, blob tpm.Blob, want error) {
+	t.Helper()
+	secret, err := d.Unseal(t.Context(), blob)
+	if !errors.Is(err, want) {
+		t.Errorf("Unseal: got %v, want %v", err, want)
+	}
+	if want == nil && string(secret) != "secret" {
+		t.Errorf("another secret came back")
+	}
+}
+
+func TestAnUnsignedStateIsRefusedAndASignatureOpensTheSameBlob(t *testing.T) {
+	chip := tpmtest.Start(t)
+	old := chip.Open(t)
+	blob := mustSeal(t, old, []byte("secret"))
+	wantUnseal(t, old, blob, nil)
+	measure(t, chip, 12) // outside the policy
+	wantUnseal(t, old, blob, nil)
+	measure(t, chip, 11)
+	wantUnseal(t, old, blob, tpm.ErrRefused)
+	wantUnseal(t, chip.OpenWith(t, chip.Sign(t, tpmdev.RefDemo)), blob, nil)
+	wantUnseal(t, old, blob, tpm.ErrRefused)
+}
+
+func TestABlobOfOnePurposeIsRefusedForAnother(t *testing.T) {
+	chip := tpmtest.Start(t)
+	blob := mustSeal(t, chip.OpenWith(t, chip.Release), []byte("secret"))
+	wantUnseal(t, chip.OpenWith(t, chip.Demo), blob, tpm.ErrRefused)
+	wantUnseal(t, chip.OpenWith(t, chip.Release), blob, nil)
+}
+
+func TestAnotherVendorsSignatureIsRefused(t *testing.T) {
+	chip := tpmtest.Start(t)
+	blob := mustSeal(t, chip.Open(t), []byte("secret"))
+	stranger, err := tpmdemo.NewVendor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := tpmdemo.Sign(stranger, tpmdev.RefDemo, tpmdemo.PCRs(), chip.Demo.Approved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantUnseal(t, chip.OpenWith(t, policy), blob, tpm.ErrRefused)
+}
+
+func TestADeadChipIsUnavailable(t *testing.T) {
+	chip := tpmtest.Start(t)
+	d := chip.Open(t)
+	blob := mustSeal(t, d, []byte("secret"))
+	chip.Stop()
+	wantUnseal(t, d, blob, tpm.ErrUnavailable)
+	if _, err := d.Seal(t.Context(), []byte("x")); !errors.Is(err, tpm.ErrUnavailable) {
+		t.Errorf("Seal: %v", err)
+	}
+	for _, path := range []string{chip.Socket, "/nonexistent", "/etc/passwd"} {
+		if _, err := tpmdev.Open(t.Context(), path, chip.Demo, tpmdev.RefDemo); !errors.Is(err, tpm.ErrUnavailable) {
+			t.Errorf("Open %s: %v", path, err)
+		}
+	}
+}
+
+func TestAChipThatHangsIsGivenUpWithTheContext(t *testing.T) {
+	chip := tpmtest.Start(t)
+	path := filepath.Join(filepath.Dir(chip.Socket), "hangs")
+	listener, err := net.Listen("unix", path) // takes the connection and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := tpmdev.Open(ctx, path, chip.Demo, tpmdev.RefDemo); !errors.Is(err, tpm.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// loaded lists what a chip holds that should have been freed.
+func loaded(t *testing.T, chip *tpmtest.Chip) (handles []tpm2.TPMHandle) {
+	t.Helper()
+	for _, kind := range []uint32{0x80000000, 0x02000000} {
+		response, err := tpm2.GetCapability{Capability: tpm2.TPMCapHandles, Property: kind, PropertyCount: 64}.Execute(raw(t, chip))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := response.CapabilityData.Data.Handles()
+		if err != nil {
+			t.Fatal(err)
+		}
+		handles = append(handles, list.Handle...)
+	}
+	return handles
+}
+
+func TestNothingStaysLoadedAfterManyRounds(t *testing.T) {
+	chip := tpmtest.Start(t)
+	d := chip.Open(t)
+	for range 50 {
+		blob := mustSeal(t, d, []byte("secret"))
+		wantUnseal(t, d, blob, nil)
+		bad := bytes.Clone(blob)
+		bad[len(bad)-1] ^= 1
+		wantUnseal(t, d, bad, tpm.ErrRefused)
+	}
+	measure(t, chip, 7)
+	wantUnseal(t, d, mustSeal(t, d, []byte("secret")), tpm.ErrRefused)
+	if left := loaded(t, chip); len(left) != 0 {
+		t.Errorf("still loaded: %x", left)
+	}
+}
+
+func TestWhatAKilledProcessLeftLoadedIsFreed(t *testing.T) {
+	chip := tpmtest.Start(t)
+	d := chip.Open(t)
+	for range 3 { // all the slots there are
+		if _, err := (tpm2.CreatePrimary{PrimaryHandle: tpm2.TPMRHOwner, InPublic: tpm2.New2B(tpm2.ECCSRKTemplate)}).Execute(raw(t, chip)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantUnseal(t, d, mustSeal(t, d, []byte("secret")), nil)
+	if left := loaded(t, chip); len(left) != 0 {
+		t.Errorf("still loaded: %x", left)
+	}
+}
+
+func TestAStrangersKeyInOurPlaceIsRefused(t *testing.T) {
+	chip := tpmtest.Start(t)
+	made, err := tpm2.CreatePrimary{PrimaryHandle: tpm2.TPMRHOwner, InPublic: tpm2.New2B(tpm2.ECCEKTemplate)}.Execute(raw(t, chip))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tpm2.EvictControl{
+		Auth:             tpm2.TPMRHOwner,
+		ObjectHandle:     &tpm2.NamedHandle{Handle: made.ObjectHandle, Name: made.Name},
+		PersistentHandle: 0x81004C4B,
+	}.Execute(raw(t, chip))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tpmdev.Open(t.Context(), chip.Socket, chip.Demo, tpmdev.RefDemo); !errors.Is(err, tpm.ErrRefused) {
+		t.Errorf("got %v, want ErrRefused", err)
+	}
+}
+
+// proxy stands between driver and chip. It records all that crosses, and may answer in the chip's place.
+type proxy struct {
+	path   string
+	answer func(command []byte) (response []byte) // nil: ask the chip
+
+	mu    sync.Mutex
+	taken []byte
+}
+
+func (p *proxy) serve(t *testing.T, chip *tpmtest.Chip) {
+	t.Helper()
+	p.path = filepath.Join(filepath.Dir(chip.Socket), fmt.Sprintf("proxy%p", p))
+	listener, err := net.Listen("unix", p.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			p.relay(conn, chip.Socket)
+		}
+	})
+	t.Cleanup(func() { _ = listener.Close(); wg.Wait() })
+}
+
+func (p *proxy) relay(conn net.Conn, socket string) {
+	defer func() { _ = conn.Close() }()
+	chip, err := net.Dial("unix", socket)
+	if err != nil {
+		return
+	}
+	defer func() { _ = chip.Close() }()
+	buf := make([]byte, 4096)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		command := bytes.Clone(buf[:n])
+		response := p.record(command)
+		if response == nil {
+			if _, err := chip.Write(command); err != nil {
+				return
+			}
+			if n, err = chip.Read(buf); err != nil {
+				return
+			}
+			response = buf[:n]
+		}
+		p.mu.Lock()
+		p.taken = append(p.taken, response...)
+		p.mu.Unlock()
+		if _, err := conn.Write(response); err != nil {
+			return
+		}
+	}
+}
+
+func (p *proxy) record(command []byte) (response []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken = append(p.taken, command...)
+	if p.answer == nil {
+		return nil
+	}
+	return p.answer(command)
+}
+
+func (p *proxy) saw(needle []byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return bytes.Contains(p.taken, needle)
+}
+
+func TestTheSecretNeverCrossesTheWireInClear(t *testing.T) {
+	chip := tpmtest.Start(t)
+	p := &proxy{}
+	p.serve(t, chip)
+	d, err := tpmdev.Open(t.Context(), p.path, chip.Demo, tpmdev.RefDemo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := []byte("thirty-two bytes that are hidden")
+	blob := mustSeal(t, d, secret)
+	if back, err := d.Unseal(t.Context(), blob); err != nil || !bytes.Equal(back, secret) {
+		t.Fatalf("Unseal: %v", err)
+	}
+	for i := 0; i+8 <= len(secret); i++ {
+		if p.saw(secret[i : i+8]) {
+			t.Fatalf("bytes %d to %d of the secret crossed in clear", i, i+8)
+		}
+	}
+	wire, err := linuxudstpm.Open(p.path) // positive control: the same secret sent in clear is found
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = wire.Close() }()
+	if _, err := (tpm2.Hash{Data: tpm2.TPM2BMaxBuffer{Buffer: secret}, HashAlg: tpm2.TPMAlgSHA256, Hierarchy: tpm2.TPMRHNull}).Execute(wire); err != nil {
+		t.Fatal(err)
+	}
+	if !p.saw(secret) {
+		t.Error("the proxy does not see what crosses")
+	}
+}
+
+// busy answers the first few commands with a code, and then leaves them to the chip.
+func busy(code tpm2.TPMRC, times int, when tpm2.TPMCC) func([]byte) []byte {
+	return func(command []byte) []byte {
+		if times == 0 || when != 0 && !bytes.Equal(command[6:10], []byte{0, 0, byte(when >> 8), byte(when)}) {
+			return nil
+		}
+		times--
+		return []byte{0x80, 0x01, 0, 0, 0, 10, 0, 0, byte(code >> 8), byte(code)}
+	}
+}
+
+func TestABusyChipIsAskedAgain(t *testing.T) {
+	chip := tpmtest.Start(t)
+	for _, code := range []tpm2.TPMRC{tpm2.TPMRCRetry, tpm2.TPMRCYielded, tpm2.TPMRCTesting} {
+		p := &proxy{answer: busy(code, 5, 0)}
+		p.serve(t, chip)
+		d, err := tpmdev.Open(t.Context(), p.path, chip.Demo, tpmdev.RefDemo)
+		if err != nil {
+			t.Fatalf("%v: %v", code, err)
+		}
+		wantUnseal(t, d, mustSeal(t, d, []byte("secret")), nil)
+	}
+}
+
+func TestAPCRThatMovesBetweenPolicyAndUseBuildsTheSessionAnew(t *testing.T) {
+	chip := tpmtest.Start(t)
+	blob := mustSeal(t, chip.Open(t), []byte("secret"))
+	for times, want := range map[int]error{1: nil, 2: nil, 100: tpm.ErrUnavailable} {
+		p := &proxy{answer: busy(tpm2.TPMRCPCRChanged, times, tpm2.TPMCCUnseal)}
+		p.serve(t, chip)
+		d, err := tpmdev.Open(t.Context(), p.path, chip.Demo, tpmdev.RefDemo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantUnseal(t, d, blob, want)
+	}
+	if left := loaded(t, chip); len(left) != 0 {
+		t.Errorf("still loaded: %x", left)
+	}
+}
+
+func TestALockedOutChipIsUnavailableNotRefused(t *testing.T) {
+	chip := tpmtest.Start(t)
+	blob := mustSeal(t, chip.Open(t), []byte("secret"))
+	p := &proxy{answer: busy(tpm2.TPMRCLockout, 100, tpm2.TPMCCUnseal)}
+	p.serve(t, chip)
+	d, err := tpmdev.Open(t.Context(), p.path, chip.Demo, tpmdev.RefDemo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantUnseal(t, d, blob, tpm.ErrUnavailable)
+}
+
+func TestAChipThatTalksNonsenseIsUnavailable(t *testing.T) {
+	chip := tpmtest.Start(t)
+	for _, response := range [][]byte{{0}, bytes.Repeat([]byte{0xff}, 20), {0x80, 1, 0, 0, 0, 4, 0, 0, 0, 0}, {0x80, 1, 0, 0, 0, 10, 0, 0, 0, 0, 1, 2}} {
+		p := &proxy{answer: func([]byte) []byte { return response }}
+		p.serve(t, chip)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		if _, err := tpmdev.Open(ctx, p.path, chip.Demo, tpmdev.RefDemo); !errors.Is(err, tpm.ErrUnavailable) {
+			t.Errorf("%x: got %v", response, err)
+		}
+		cancel()
+	}
+}
+
+func BenchmarkSeal(b *testing.B) {
+	d := tpmtest.Start(b).Open(b)
+	secret := make([]byte, 32)
+	for b.Loop() {
+		if _, err := d.Seal(b.Context(), secret); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkUnseal(b *testing.B) {
+	d := tpmtest.Start(b).Open(b)
+	blob, err := d.Seal(b.Context(), make([]byte, 32))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := d.Unseal(b.Context(), blob); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
