@@ -116,3 +116,26 @@ func (r *Reader) Chunk(p segment.Party, part Part) (Chunk, error) {
 
 // Close gives the month's folder back.
 func (r *Reader) Close() { r.release() }
+
+// Manifests visits the manifests of a month's folder. One that cannot be read comes with an error, and its id.
+func (l *Library) Manifests(f *folder.Folder, visit func(m Manifest, err error) error) error {
+	return f.Walk([]byte{prefixManifest}, func(key, sealed []byte, err error) error {
+		id, kerr := keys.IDFrom(key[1:])
+		if kerr != nil {
+			return visit(Manifest{}, fmt.Errorf("%w: a manifest's key is %x", ErrAltered, key))
+		}
+		if err != nil {
+			return visit(Manifest{ID: id}, err)
+		}
+		slot, err := l.Keys.Slot(id)
+		if errors.Is(err, keys.ErrNoSlot) {
+			return nil // erased: what stands here is noise
+		}
+		if err != nil {
+			return visit(Manifest{ID: id}, err)
+		}
+		m, err := OpenManifest(Forms{VaultID: l.Keys.VaultID(), ID: id, Meta: slot.Meta()}, sealed)
+		m.ID = id
+		return visit(m, err)
+	})
+}

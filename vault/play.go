@@ -1,0 +1,108 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"linekeep/audio/segment"
+	"linekeep/drivers/line"
+	"linekeep/vault/custody"
+	"linekeep/vault/keys"
+	"linekeep/vault/seal"
+	"linekeep/vault/store"
+)
+
+// Recording is a recording somebody may hear. Close it: until then its key is in memory.
+type Recording struct {
+	ID       keys.ID
+	Start    time.Time
+	Length   line.Samples
+	Parties  []segment.Party
+	Manifest store.Manifest
+
+	vaultID [16]byte
+	reader  *store.Reader
+	key     seal.DataKey
+}
+
+// Play opens a recording with the recovery code. Errors: ErrNotThere, ErrNotFiled, ErrWrongCode, store.ErrAltered.
+func (v *Vault) Play(ctx context.Context, id keys.ID, code custody.Code) (*Recording, error) {
+	if v.store.Unfiled(id) {
+		return nil, fmt.Errorf("%w: %s", ErrNotFiled, id)
+	}
+	return play(ctx, v.library, v.custody, id, code)
+}
+
+func play(ctx context.Context, library *store.Library, c *custody.Custody, id keys.ID, code custody.Code) (*Recording, error) {
+	reader, err := library.Open(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	private, err := c.Recover(code)
+	if err != nil {
+		reader.Close()
+		return nil, err
+	}
+	defer private.Wipe()
+	vaultID := library.Keys.VaultID()
+	key, err := seal.Unwrap(vaultID, reader.Slot, private, reader.Wrap)
+	if err != nil {
+		reader.Close()
+		return nil, fmt.Errorf("the key of recording %s: %w", id, err)
+	}
+	m := reader.Manifest
+	return &Recording{ID: id, Start: m.Opening.Start, Length: m.Closing.Length, Parties: m.Opening.Parties, Manifest: m,
+		vaultID: vaultID, reader: reader, key: key}, nil
+}
+
+// Track gives a party's segments in order. Where something is altered or missing it gives an error that says what
+// is lost, with an empty segment, and goes on after it; whoever only wants the whole stops there.
+func (r *Recording) Track(p segment.Party) iter.Seq2[segment.Segment, error] {
+	return func(yield func(segment.Segment, error) bool) {
+		for i := range r.Manifest.Tracks {
+			t := &r.Manifest.Tracks[i]
+			if t.Party != p {
+				continue
+			}
+			for _, part := range t.Parts {
+				if !r.part(p, part, yield) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (r *Recording) part(p segment.Party, part store.Part, yield func(segment.Segment, error) bool) bool {
+	c, err := r.reader.Chunk(p, part)
+	if err != nil {
+		return yield(segment.Segment{}, fmt.Errorf("the sound from %v to %v is lost: %w", part.Start.Duration(), part.End.Duration(), err))
+	}
+	for i := range c.Segments {
+		s, err := r.open(&c, &c.Segments[i])
+		if !yield(s, err) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Recording) open(c *store.Chunk, s *store.Sealed) (segment.Segment, error) {
+	h := seal.Header{ID: c.ID, Party: c.Party, Last: s.Last, Seq: s.Seq, Start: s.Start, Len: s.Len}
+	plain, err := r.key.OpenSegment(nil, r.vaultID, h, s.Body)
+	if err == nil {
+		var out segment.Segment
+		if out, err = segment.Decode(plain); err == nil {
+			return out, nil
+		}
+	}
+	return segment.Segment{}, fmt.Errorf("the sound from %v to %v is lost: %w", s.Start.Duration(), (s.Start + s.Len).Duration(), err)
+}
+
+// Close wipes the key and gives the folder back.
+func (r *Recording) Close() {
+	r.key.Wipe()
+	r.reader.Close()
+}

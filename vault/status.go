@@ -1,0 +1,52 @@
+package vault
+
+import (
+	"context"
+	"time"
+
+	"linekeep/vault/space"
+	"linekeep/vault/store"
+)
+
+// Status is how the vault is, without anything about a particular call.
+type Status struct {
+	store.Status
+	Answers  bool      // the last heartbeat was written and read back
+	Since    time.Time // of Answers
+	Space    space.Status
+	StopsAt  space.Bytes // free bytes below which nothing is stored
+	Findings []error     // what was found altered, missing or rolled back since the vault was opened
+	// Custody is the fingerprint of the key under which recordings can be heard, as printed at commissioning.
+	Custody string
+}
+
+// beat is what the last heartbeat found.
+type beat struct {
+	ok    bool
+	since time.Time
+}
+
+// Heartbeat writes a group into the journal and waits until the disk has it, then reads it back: nil = the store answers.
+func (v *Vault) Heartbeat(ctx context.Context) error {
+	err := v.store.Heartbeat(ctx)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if ok := err == nil; v.beat.ok != ok || v.beat.since.IsZero() {
+		v.beat = beat{ok: ok, since: v.cfg.Clock()}
+	}
+	return err
+}
+
+// Status gives the present state. It never waits for the disk.
+func (v *Vault) Status() Status {
+	v.mu.Lock()
+	b := v.beat
+	v.mu.Unlock()
+	return Status{Status: v.store.Status(), Answers: b.ok, Since: b.since, Space: v.guard.Status(), StopsAt: v.cfg.Space.StopAll,
+		Findings: v.Findings(), Custody: v.custody.Public().Fingerprint()}
+}
+
+// Findings are what was found wrong since the vault was opened.
+func (v *Vault) Findings() []error {
+	return append(v.keys.Findings(), v.store.Findings()...)
+}

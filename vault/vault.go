@@ -1,0 +1,295 @@
+// Package vault keeps recordings: it takes what the pipeline heard, keeps it so that nobody can listen without the
+// recovery code, finds it again, and proves that it is what it was.
+//
+// Stage: line -> call -> encode -> [seal -> store -> search] -> release.
+//
+//	In:    segment.Group from audio/pipeline; a recovery code from whoever wants to hear
+//	Out:   nil from Commit = stored; rows from Find; sound from Play; what is wrong from Check
+//	Owner: Run starts and stops every goroutine, but those of Badger, which live from Open to Close
+//	Full:  new calls are refused on a nearly full disk, groups on a full one; nothing stored is touched
+//
+// It only joins: keys (root, shards), custody (who may hear), journal and store (what was said), catalog (what can
+// be found), space (the disk). A vault can be open in one process at a time.
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"linekeep/audio/segment"
+	"linekeep/drivers/tpm"
+	"linekeep/vault/custody"
+	"linekeep/vault/journal"
+	"linekeep/vault/keys"
+	"linekeep/vault/space"
+	"linekeep/vault/store"
+)
+
+var (
+	// ErrLocked reports that another process has the vault open.
+	ErrLocked = errors.New("vault: open in another process")
+	// ErrExists reports that Create found a vault there already.
+	ErrExists = errors.New("vault: there is one already")
+	// ErrNotFiled reports a recording that is up, or whose last seconds are still being moved.
+	ErrNotFiled = store.ErrNotFiled
+	// ErrNotThere reports an id under which the vault holds nothing.
+	ErrNotThere = store.ErrNotThere
+	// ErrWrongCode reports a recovery code that does not open this vault.
+	ErrWrongCode = custody.ErrWrongCode
+)
+
+const (
+	keysDir    = "keys"
+	journalDir = "journal"
+	lockName   = "lock"
+
+	// PreparePeriod is how often the vault sees to it that next month's keys exist: they are due three days ahead.
+	PreparePeriod = time.Hour
+)
+
+// What the vault key's derivations are called.
+const (
+	outerJournal = "journal"
+	outerCustody = "custody"
+)
+
+// Config says where a vault is and what it keeps.
+type Config struct {
+	Dir     string       // the folder called vault below the data folder
+	Classes []string     // retention classes in use; each has its own months
+	Space   space.Config // when the disk counts as full
+	Clock   func() time.Time
+	// Filed is told of each recording once it can be found; may be nil.
+	Filed func(store.Row)
+}
+
+// Defaults is the configuration of a vault in dir with one retention class.
+func Defaults(dir string) Config {
+	return Config{Dir: dir, Classes: []string{"standard"}, Space: space.Defaults(), Clock: time.Now}
+}
+
+// Validate names every fault.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Dir == "" {
+		errs = append(errs, errors.New("vault: Dir is empty"))
+	}
+	if len(c.Classes) == 0 {
+		errs = append(errs, errors.New("vault: Classes is empty"))
+	}
+	for _, class := range c.Classes {
+		errs = append(errs, keys.ValidClass(class))
+	}
+	if c.Clock == nil {
+		errs = append(errs, errors.New("vault: Clock is missing"))
+	}
+	return errors.Join(append(errs, c.Space.Validate())...)
+}
+
+// Vault is an open vault.
+type Vault struct {
+	cfg     Config
+	log     *slog.Logger
+	lock    *os.File
+	guard   *space.Guard
+	keys    *keys.Keys
+	custody *custody.Custody
+	journal *journal.Journal
+	months  *store.Months
+	store   *store.Store
+	library *store.Library
+
+	mu   sync.Mutex
+	beat beat
+}
+
+// Create makes a new vault in cfg.Dir, which must not hold one, whose recordings only code lets anybody hear.
+// Errors: ErrExists, and those of tpm.Sealer.
+func Create(ctx context.Context, cfg Config, chip tpm.Sealer, code custody.Code) (err error) {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return fmt.Errorf("make the vault's folder: %w", err)
+	}
+	lock, err := lockDir(cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	dir := filepath.Join(cfg.Dir, keysDir)
+	if Exists(cfg.Dir) {
+		return fmt.Errorf("%w: %s", ErrExists, cfg.Dir)
+	}
+	k, err := keys.Create(ctx, keys.Config{Dir: dir, Clock: cfg.Clock}, chip)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, k.Close()) }()
+	if _, err := custody.Create(dir, k.VaultID(), k.Outer(outerCustody), code); err != nil {
+		return err
+	}
+	if err := k.Prepare(ctx, cfg.Classes, cfg.Clock()); err != nil {
+		return err
+	}
+	j, _, err := journal.Open(journal.Config{Dir: filepath.Join(cfg.Dir, journalDir), VaultID: k.VaultID(), Key: k.Outer(outerJournal)})
+	if err != nil {
+		return err
+	}
+	// An empty journal is from now on a lost one, never a new one.
+	first := journal.Group{At: cfg.Clock(), Clean: true, Marks: k.Marks()}
+	return errors.Join(j.Append(first, nil), j.Close())
+}
+
+// Exists says whether a vault was made in dir, or at least begun.
+func Exists(dir string) bool {
+	entries, err := os.ReadDir(filepath.Join(dir, keysDir))
+	return err == nil && len(entries) > 0
+}
+
+// Open opens the vault in cfg.Dir for recording. What the last run left undone, because of a power cut or
+// otherwise, Run finishes. Errors: ErrLocked, keys.ErrNoVault, and those of tpm.Sealer.
+func Open(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Logger) (*Vault, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	v := &Vault{cfg: cfg, log: log}
+	if err := v.open(ctx, chip); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the vault in %s: %w", cfg.Dir, err), v.release())
+	}
+	return v, nil
+}
+
+func (v *Vault) open(ctx context.Context, chip tpm.Sealer) (err error) {
+	if v.lock, err = lockDir(v.cfg.Dir); err != nil {
+		return err
+	}
+	if v.guard, err = space.New(v.cfg.Space, v.cfg.Dir, v.log); err != nil {
+		return err
+	}
+	if err = v.guard.Start(ctx); err != nil {
+		return err
+	}
+	if err = v.openKeys(ctx, chip); err != nil {
+		return err
+	}
+	replay, err := v.openJournal()
+	if err != nil {
+		return err
+	}
+	if err = v.keys.Resume(replay.Marks(), replay.Clean); err != nil {
+		return err
+	}
+	if err = v.keys.Prepare(ctx, v.cfg.Classes, v.cfg.Clock()); err != nil {
+		v.log.ErrorContext(ctx, "keys for coming recordings not made", slog.Any("err", err)) // there may be slots left
+	}
+	v.months = store.NewMonths(store.MonthsConfig{Dir: v.cfg.Dir, Key: v.keys.Folder, Move: v.moveRoom, Clock: v.cfg.Clock, Log: v.log})
+	v.library = &store.Library{Keys: v.keys, Months: v.months}
+	v.store, err = store.New(ctx, store.Config{Keys: v.keys, Public: v.custody.Public(), Journal: v.journal, Guard: v.guard,
+		Months: v.months, Filer: v, Filed: v.cfg.Filed, Clock: v.cfg.Clock, Log: v.log}, replay)
+	return err
+}
+
+func (v *Vault) openKeys(ctx context.Context, chip tpm.Sealer) (err error) {
+	dir := filepath.Join(v.cfg.Dir, keysDir)
+	if v.keys, err = keys.Open(ctx, keys.Config{Dir: dir, Clock: v.cfg.Clock}, chip); err != nil {
+		return err
+	}
+	v.custody, err = custody.Load(dir, v.keys.VaultID(), v.keys.Outer(outerCustody))
+	return err
+}
+
+func (v *Vault) openJournal() (*journal.Replay, error) {
+	j, replay, err := journal.Open(journal.Config{Dir: filepath.Join(v.cfg.Dir, journalDir), VaultID: v.keys.VaultID(),
+		Key: v.keys.Outer(outerJournal), Room: v.guard.Room, Log: v.log})
+	if err != nil {
+		return nil, err
+	}
+	v.journal = j
+	if replay.Empty {
+		replay.Damages = append(replay.Damages, &journal.Damage{What: "the journal is gone: what was not yet moved is lost"})
+	}
+	return replay, nil
+}
+
+// moveRoom keeps room for the journal: what waits to be moved waits there, so it must be the last to be refused.
+func (v *Vault) moveRoom(need int64) error {
+	reserve := (v.cfg.Space.StopCalls - v.cfg.Space.StopAll) / 2
+	return v.guard.Room(need + int64(reserve))
+}
+
+// Commit stores a group; see store.Commit.
+func (v *Vault) Commit(ctx context.Context, g *segment.Group) error { return v.store.Commit(ctx, g) }
+
+// Run moves, files, watches the disk and makes keys ahead, until ctx ends. Stop whoever calls Commit first: Run
+// then moves what is left, and Close leaves a whole vault.
+func (v *Vault) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return v.store.Run(ctx) })
+	g.Go(func() error { return v.guard.Run(ctx) })
+	g.Go(func() error { return v.prepare(ctx) })
+	return g.Wait()
+}
+
+// prepare makes keys ahead of time. A failure is no reason to stop recording: there are slots left for a while.
+func (v *Vault) prepare(ctx context.Context) error {
+	tick := time.NewTicker(PreparePeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := v.keys.Prepare(ctx, v.cfg.Classes, v.cfg.Clock()); err != nil {
+			v.log.ErrorContext(ctx, "keys for coming recordings not made", slog.Any("err", err))
+		}
+	}
+}
+
+// Close closes the vault. Run must have returned.
+func (v *Vault) Close(ctx context.Context) error {
+	return errors.Join(v.store.Close(ctx), v.release())
+}
+
+// release closes whatever is open, from the right of the data's way to the left.
+func (v *Vault) release() error {
+	var errs []error
+	if v.months != nil {
+		errs = append(errs, v.months.Close())
+	}
+	if v.journal != nil {
+		errs = append(errs, v.journal.Close())
+	}
+	if v.keys != nil {
+		errs = append(errs, v.keys.Close())
+	}
+	if v.lock != nil {
+		errs = append(errs, v.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// lockDir takes the vault's lock. The kernel lets go of it when the process ends, however it ends.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the vault's lock: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrLocked
+		}
+		return nil, errors.Join(fmt.Errorf("lock the vault: %w", err), f.Close())
+	}
+	return f, nil
+}

@@ -1,0 +1,161 @@
+// Package vaulttest makes vaults for tests, fills them with calls that never were, and reads them back.
+//
+//	In:    a test
+//	Out:   an open vault on a chip of its own, its recovery code, and what was said in it
+//	Owner: Start starts one goroutine for vault.Run; Stop, Crash and the end of the test stop it
+//	Full:  the vault lies in the test's temporary folder, with a small ballast
+package vaulttest
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"linekeep/audio/segment"
+	"linekeep/drivers/tpm"
+	"linekeep/drivers/tpm/tpmtest"
+	"linekeep/vault"
+	"linekeep/vault/custody"
+	"linekeep/vault/keys"
+	"linekeep/vault/space"
+	"linekeep/vault/vaulttest/talk"
+)
+
+// Vault is a vault under test.
+type Vault struct {
+	*vault.Vault
+	Config vault.Config
+	Chip   tpm.Sealer
+	Code   custody.Code
+	Log    *slog.Logger
+
+	t      testing.TB
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// Space is a guard that a test's disk satisfies.
+func Space() space.Config {
+	c := space.Defaults()
+	c.StopCalls, c.StopAll, c.Ballast = 48*space.MiB, 24*space.MiB, space.MiB
+	return c
+}
+
+// New makes a vault in dir (a temporary folder if empty), and opens and runs it.
+func New(t testing.TB, dir string) *Vault {
+	t.Helper()
+	if dir == "" {
+		dir = filepath.Join(t.TempDir(), "vault")
+	}
+	v := &Vault{Config: vault.Defaults(dir), Chip: tpmtest.NewMemory(), Code: custody.NewCode(), Log: slog.New(slog.DiscardHandler), t: t}
+	v.Config.Space = Space()
+	if err := vault.Create(t.Context(), v.Config, v.Chip, v.Code); err != nil {
+		t.Fatalf("Create: %v", err)
+	}
+	v.Start()
+	return v
+}
+
+// Start opens the vault and runs it.
+func (v *Vault) Start() {
+	v.t.Helper()
+	var err error
+	if v.Vault, err = vault.Open(v.t.Context(), v.Config, v.Chip, v.Log); err != nil {
+		v.t.Fatalf("Open: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	v.cancel, v.done = cancel, make(chan error, 1) // one result
+	go func() { v.done <- v.Run(ctx) }()
+	v.t.Cleanup(v.Stop)
+}
+
+// Stop closes the vault in good order. A second Stop does nothing.
+func (v *Vault) Stop() {
+	v.t.Helper()
+	if v.cancel == nil {
+		return
+	}
+	v.cancel()
+	v.cancel = nil
+	if err := <-v.done; err != nil {
+		v.t.Errorf("Run: %v", err)
+	}
+	if err := v.Close(context.Background()); err != nil {
+		v.t.Errorf("Close: %v", err)
+	}
+}
+
+// Say commits the groups.
+func (v *Vault) Say(groups ...segment.Group) {
+	v.t.Helper()
+	for i := range groups {
+		if err := v.Commit(v.t.Context(), &groups[i]); err != nil {
+			v.t.Fatalf("Commit: %v", err)
+		}
+	}
+}
+
+// Record stores a whole call of that many ticks and waits until it is filed.
+func (v *Vault) Record(k *talk.Talk, ticks int) {
+	v.t.Helper()
+	v.Say(k.Groups(ticks, true, true)...)
+	v.Settle()
+}
+
+// settleTime is how long a test waits for the mover, which passes once a second, on a machine that does other things.
+const settleTime = 60 * time.Second
+
+// Settle waits until everything that has ended is filed.
+func (v *Vault) Settle() {
+	v.t.Helper()
+	Eventually(v.t, settleTime, "all that ended is filed", func() bool {
+		st := v.Status()
+		return st.Unfiled == st.Up
+	})
+}
+
+// Eventually polls until ok or the time is over.
+func Eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.Now().Add(within)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v it is still not so that %s", within, what)
+		}
+		<-tick.C
+	}
+}
+
+// Plays compares what the vault plays of a recording with what was said, from its start, and says whether it is
+// the same; what is lost is an error of the test.
+func (v *Vault) Plays(id keys.ID, k *talk.Talk) {
+	v.t.Helper()
+	rec, err := v.Play(v.t.Context(), id, v.Code)
+	if err != nil {
+		v.t.Errorf("Play %s: %v", id, err)
+		return
+	}
+	defer rec.Close()
+	for _, p := range k.Parties {
+		n := 0
+		for s, err := range rec.Track(p) {
+			if err != nil {
+				v.t.Errorf("recording %s: %v", id, err)
+				return
+			}
+			if n >= len(k.Said[p]) || !bytes.Equal(s.Data, k.Said[p][n].Data) {
+				v.t.Errorf("recording %s: segment %d of %s is not what was said", id, n, p)
+				return
+			}
+			n++
+		}
+		if n != len(k.Said[p]) {
+			v.t.Errorf("recording %s: %d segments of %s, want %d", id, n, p, len(k.Said[p]))
+		}
+	}
+}
