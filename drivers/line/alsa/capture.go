@@ -51,6 +51,8 @@ type capture struct {
 	start  time.Time
 	opened int64 // ns since start
 	counts *counters
+	// starving says whether the audio thread would run if it were let: then sound is late and the device is well.
+	starving func() bool
 
 	last    atomic.Int64 // ns since start, when sound came last; 0 = not yet
 	thread  atomic.Int32 // the audio thread
@@ -60,7 +62,9 @@ type capture struct {
 }
 
 func newCapture(f format, start time.Time, counts *counters) *capture {
-	return &capture{format: f, ring: newRing(f.frameBytes(), f.rateHz), start: start, counts: counts, opened: int64(time.Since(start))}
+	c := &capture{format: f, ring: newRing(f.frameBytes(), f.rateHz), start: start, counts: counts, opened: int64(time.Since(start))}
+	c.starving = c.threadRuns
+	return c
 }
 
 // data is the callback. It runs on the audio thread and does nothing but copy and stamp.
@@ -94,9 +98,9 @@ func (c *capture) logged(message string) {
 	}
 }
 
-// starving reports whether the audio thread would run if it were let: then sound is late and the device is well. A thread
-// that waits for the device sleeps. A thread that spins on a dead device runs too, but logs errors.
-func (c *capture) starving() bool {
+// threadRuns asks the kernel for the state of the audio thread. While it waits for the device it sleeps. A thread that
+// spins on a dead device runs too, but logs errors.
+func (c *capture) threadRuns() bool {
 	thread := c.thread.Load()
 	if thread == 0 {
 		return false

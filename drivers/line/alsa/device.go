@@ -271,10 +271,10 @@ func (d *device) goUp(ctx context.Context, clk clock) {
 	d.say(ctx, clk, slog.LevelInfo, "device back")
 }
 
-// mark tells the loss so far of a device that is away.
+// mark tells the loss so far of a device that is away. Once sound waits to be judged, that sound tells it.
 func (d *device) mark(clk clock) {
 	n := d.gaps.missing(clk.at)
-	if n < line.In(markEvery) {
+	if n < line.In(markEvery) || d.cur != nil && d.cur.ring.waiting() > 0 {
 		return
 	}
 	d.gaps.lost(n)

@@ -14,7 +14,7 @@ const (
 	lateBy = 10 * time.Millisecond
 	// lateFor is how long it must stay behind. Sound that is only late catches up as soon as the audio thread gets
 	// the processor: the longest stall seen on a loaded two-core machine was 130 ms.
-	lateFor = 300 * time.Millisecond
+	lateFor = 400 * time.Millisecond
 	// knownFor is the same where a break is known of, after an overrun or an opening: a few periods, for
 	// one of them to have come without delay and tell how long the break was.
 	knownFor = 60 * time.Millisecond

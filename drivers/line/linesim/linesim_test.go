@@ -50,7 +50,7 @@ call out number=+441632960001
   pause 1s
 hangup`
 
-func tones(t *testing.T, scripts ...*linesim.Script) *linesim.Sounds {
+func tones(t testing.TB, scripts ...*linesim.Script) *linesim.Sounds {
 	t.Helper()
 	sounds, err := linesim.LoadSounds(fstest.MapFS{
 		"low.wav":  {Data: wav(sine(300, 8000))},
@@ -80,7 +80,7 @@ func wav(samples []int16) []byte {
 	return b
 }
 
-func parse(t *testing.T, text string) *linesim.Script {
+func parse(t testing.TB, text string) *linesim.Script {
 	t.Helper()
 	script, err := linesim.Parse("test.txt", []byte(text))
 	if err != nil {
@@ -89,12 +89,22 @@ func parse(t *testing.T, text string) *linesim.Script {
 	return script
 }
 
-func source(t *testing.T, seed uint64, texts ...string) *linesim.Source {
+func source(t testing.TB, seed uint64, texts ...string) *linesim.Source {
+	t.Helper()
+	return sourceOf(t, seed, parseAll(t, texts...))
+}
+
+func parseAll(t testing.TB, texts ...string) []*linesim.Script {
 	t.Helper()
 	var scripts []*linesim.Script
 	for _, text := range texts {
 		scripts = append(scripts, parse(t, text))
 	}
+	return scripts
+}
+
+func sourceOf(t testing.TB, seed uint64, scripts []*linesim.Script) *linesim.Source {
+	t.Helper()
 	s, err := linesim.New(linesim.Config{Scripts: scripts, Sounds: tones(t, scripts...), Seed: seed, Clock: time.Now})
 	if err != nil {
 		t.Fatal(err)
