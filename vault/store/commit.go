@@ -53,7 +53,8 @@ type opened struct {
 type storedSegment struct {
 	t     *track
 	index int
-	gaps  line.Samples
+	gaps  int
+	lost  line.Samples
 }
 
 func (b *batch) reset() {
@@ -211,12 +212,12 @@ func (s *Store) sealSegment(b *batch, seg *segment.Segment) {
 	if seg.Last {
 		rec.Flags |= journal.FlagLast
 	}
-	var gaps line.Samples
+	st := storedSegment{t: t, index: len(b.records), gaps: len(seg.Gaps)}
 	for _, g := range seg.Gaps {
-		gaps += g.Len
+		st.lost += g.Len
 		rec.Flags |= flagGap
 	}
-	b.stored = append(b.stored, storedSegment{t: t, index: len(b.records), gaps: gaps})
+	b.stored = append(b.stored, st)
 	b.records = append(b.records, rec)
 }
 
@@ -279,7 +280,7 @@ func (s *Store) append(ctx context.Context, b *batch) error {
 		o.r.opens, o.r.again = []journal.Position{b.records[o.index].Pos}, false
 	}
 	for _, st := range b.stored {
-		st.t.add(&b.records[st.index], st.gaps)
+		st.t.add(&b.records[st.index], st.gaps, st.lost)
 	}
 	s.noteClosed(b)
 	s.done = s.done[b.filed:]
@@ -357,15 +358,18 @@ func (r *recording) track(p segment.Party) *track {
 	return t
 }
 
-// add takes note of a stored segment. What lies between it and the one before is lost: a failed group, or the
-// time before a waiting call could begin.
-func (t *track) add(rec *journal.Record, gaps line.Samples) {
+// add takes note of a stored segment and the gaps marked in it. What lies between it and the one before is lost
+// too: a failed group, or the time before a waiting call could begin.
+func (t *track) add(rec *journal.Record, gaps int, lost line.Samples) {
 	if hole := rec.Start - t.end; hole > 0 {
+		t.gaps++
 		t.lost += hole
-		t.gaps = true
 	}
-	t.lost += gaps
-	t.gaps = t.gaps || rec.Flags&flagGap != 0
+	if gaps == 0 && rec.Flags&flagGap != 0 {
+		gaps = 1 // at least: how many is sealed with the sound
+	}
+	t.gaps += uint32(gaps)
+	t.lost += lost
 	t.end = max(t.end, rec.Start+rec.Len)
 	t.last = t.last || rec.Flags&journal.FlagLast != 0
 	t.seq = max(t.seq, rec.Seq+1)

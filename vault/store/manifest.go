@@ -22,7 +22,6 @@ type Manifest struct {
 	Opening   Opening
 	Closing   Closing
 	Recovered bool     // closed at the next start, after a power cut or crash
-	Gaps      bool     // sound is known to be missing
 	Wrap      [32]byte // SHA-256 of the opening's body
 	Tracks    []Track
 }
@@ -30,8 +29,18 @@ type Manifest struct {
 // Track is one party's sound.
 type Track struct {
 	Party segment.Party
-	Lost  line.Samples // known to be missing: marked gaps, and holes between segments
+	Gaps  uint32       // places where sound is missing: marked gaps, and holes between segments
+	Lost  line.Samples // how much; of a recovered recording only the holes, for the marks are sealed with the sound
 	Parts []Part
+}
+
+// Gaps counts the places of all tracks where sound is missing, and how much.
+func (m *Manifest) Gaps() (places int, lost line.Samples) {
+	for i := range m.Tracks {
+		places += int(m.Tracks[i].Gaps)
+		lost += m.Tracks[i].Lost
+	}
+	return places, lost
 }
 
 // Part is one chunk of a track.
@@ -57,9 +66,6 @@ func (m *Manifest) append(b []byte) []byte {
 	if m.Recovered {
 		flags |= flagRecovered
 	}
-	if m.Gaps {
-		flags |= flagGaps
-	}
 	b = append(b, formVersion, flags, byte(m.Opening.Trigger), byte(m.Opening.Direction))
 	b = m.ID.Append(b)
 	b = binary.BigEndian.AppendUint64(b, uint64(m.Opening.Start.UnixNano()))
@@ -72,6 +78,7 @@ func (m *Manifest) append(b []byte) []byte {
 	for i := range m.Tracks {
 		t := &m.Tracks[i]
 		b = append(b, byte(t.Party))
+		b = binary.BigEndian.AppendUint32(b, t.Gaps)
 		b = binary.BigEndian.AppendUint64(b, uint64(t.Lost))
 		b = binary.BigEndian.AppendUint32(b, uint32(len(t.Parts)))
 		for j := range t.Parts {
@@ -139,14 +146,14 @@ func parseManifest(plain []byte) (Manifest, error) {
 	if !ok {
 		return Manifest{}, ErrForm
 	}
-	m.Recovered, m.Gaps = flags&flagRecovered != 0, flags&flagGaps != 0
+	m.Recovered = flags&flagRecovered != 0
 	m.Opening.Trigger, m.Opening.Direction = segment.Trigger(trigger), line.Direction(direction)
 	for range tracks {
 		var t Track
 		var party uint8
 		var lost uint64
 		var n uint32
-		if !s.ReadUint8(&party) || !s.ReadUint64(&lost) || !s.ReadUint32(&n) || int64(n)*partSize > int64(len(s)) {
+		if !s.ReadUint8(&party) || !s.ReadUint32(&t.Gaps) || !s.ReadUint64(&lost) || !s.ReadUint32(&n) || int64(n)*partSize > int64(len(s)) {
 			return Manifest{}, ErrForm
 		}
 		t.Party, t.Lost, t.Parts = segment.Party(party), line.Samples(lost), make([]Part, n)

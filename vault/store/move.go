@@ -242,7 +242,7 @@ func (s *Store) lose(t *track, p ref) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.lost += p.len
-	t.gaps = true
+	t.gaps++
 }
 
 // put writes to a month's folder, reads back, compares, and takes note of the folder's commit counter.
@@ -320,12 +320,12 @@ func (s *Store) manifest(r *recording) Manifest {
 	defer s.mu.Unlock()
 	m := Manifest{ID: r.id, Opening: r.opening, Closing: *r.closing, Recovered: r.cut, Wrap: r.wrap}
 	for _, t := range r.tracks {
-		lost := t.lost
-		if hole := r.closing.Length - t.end; hole > 0 {
-			lost += hole // its last groups failed
+		track := Track{Party: t.party, Gaps: t.gaps, Lost: t.lost, Parts: slices.Clone(t.parts)}
+		if hole := r.closing.Length - t.end; hole > 0 { // its last groups failed
+			track.Gaps++
+			track.Lost += hole
 		}
-		m.Gaps = m.Gaps || t.gaps || lost > 0
-		m.Tracks = append(m.Tracks, Track{Party: t.party, Lost: lost, Parts: slices.Clone(t.parts)})
+		m.Tracks = append(m.Tracks, track)
 	}
 	return m
 }

@@ -125,7 +125,6 @@ const (
 	flagAnswered  = 1 << 0
 	flagSilent    = 1 << 1
 	flagRecovered = 1 << 2
-	flagGaps      = 1 << 3
 )
 
 func (c *Closing) flags() (b byte) {

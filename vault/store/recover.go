@@ -394,7 +394,7 @@ func (s *Store) count(t *track, chunks []Chunk, parts []Part) {
 			if seg.Last {
 				rec.Flags |= journal.FlagLast
 			}
-			t.add(&rec, 0)
+			t.add(&rec, 0, 0)
 		}
 	}
 	t.pending = nil
@@ -403,6 +403,6 @@ func (s *Store) count(t *track, chunks []Chunk, parts []Part) {
 			s.cfg.Journal.Release(p.pos)
 			continue
 		}
-		t.add(&journal.Record{Seq: p.seq, Start: p.start, Len: p.len, Flags: p.flags, Pos: p.pos}, 0)
+		t.add(&journal.Record{Seq: p.seq, Start: p.start, Len: p.len, Flags: p.flags, Pos: p.pos}, 0, 0)
 	}
 }

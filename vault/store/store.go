@@ -170,8 +170,8 @@ type track struct {
 	pending []ref  // stored in the journal, not yet moved
 	parts   []Part // moved
 	end     line.Samples
+	gaps    uint32 // places where sound is missing
 	lost    line.Samples
-	gaps    bool
 	last    bool
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,12 +13,12 @@ import (
 	"time"
 
 	"linekeep/audio/segment"
-	"linekeep/drivers/line"
 	"linekeep/drivers/tpm/tpmtest"
 	"linekeep/vault/custody"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
 	"linekeep/vault/seal"
+	"linekeep/vault/vaulttest/talk"
 )
 
 // rig is a vault's parts on a disk that outlive a store, so that a test can stop and start it.
@@ -141,66 +140,10 @@ func (r *rig) stop() {
 
 func (r *rig) library() *Library { return &Library{Keys: r.keys, Months: r.months} }
 
-// talk makes what one call says: a group every tick.
-type talk struct {
-	call    segment.Call
-	line    string
-	start   time.Time
-	parties []segment.Party
-	at      line.Samples
-	random  *rand.Rand
-	said    map[segment.Party][]segment.Segment
-}
-
-func newTalk(call segment.Call, start time.Time) *talk {
-	return &talk{call: call, line: "reception", start: start, parties: []segment.Party{segment.Office, segment.Caller},
-		random: rand.New(rand.NewPCG(1, uint64(call))), said: make(map[segment.Party][]segment.Segment)}
-}
-
-const tickSamples = line.Samples(segment.Tick * line.RateHz / time.Second)
-
-func (k *talk) opening() segment.Opening {
-	return segment.Opening{Call: k.call, Line: k.line, Class: "standard", Start: k.start, Trigger: segment.BySound,
-		Direction: line.Incoming, Parties: k.parties}
-}
-
-// tick adds what every party says in one tick to g.
-func (k *talk) tick(g *segment.Group, last bool) {
-	for _, p := range k.parties {
-		s := segment.Segment{Call: k.call, Party: p, Start: k.at, Len: tickSamples, Last: last, Heard: time.Now()}
-		for range int(tickSamples / line.FrameSamples) {
-			packet := make([]byte, 50+k.random.IntN(20))
-			for i := range packet {
-				packet[i] = byte(k.random.Uint32())
-			}
-			s.Sizes = append(s.Sizes, uint16(len(packet)))
-			s.Data = append(s.Data, packet...)
-			s.Peaks = append(s.Peaks, byte(k.random.Uint32()))
-		}
-		g.Segments = append(g.Segments, s)
-		k.said[p] = append(k.said[p], s)
-	}
-	k.at += tickSamples
-}
-
-func (k *talk) closing() segment.Closing {
-	return segment.Closing{Call: k.call, End: at(k.start, k.at), Reason: segment.EndSilence, Direction: line.Incoming,
-		Number: "+441632960123", Extension: "12", Answered: true, Length: k.at}
-}
-
 // speak commits ticks groups of the call, opening and closing it where asked.
-func (r *rig) speak(k *talk, ticks int, open, end bool) {
+func (r *rig) speak(k *talk.Talk, ticks int, open, end bool) {
 	r.t.Helper()
-	for i := range ticks {
-		g := segment.Group{At: at(k.start, k.at)}
-		if open && i == 0 {
-			g.Openings = append(g.Openings, k.opening())
-		}
-		last := end && i == ticks-1
-		k.tick(&g, last)
-		if last {
-			g.Closings = append(g.Closings, k.closing())
-		}
+	for _, g := range k.Groups(ticks, open, end) {
 		if err := r.store.Commit(r.t.Context(), &g); err != nil {
 			r.t.Fatalf("Commit: %v", err)
 		}
@@ -220,7 +163,7 @@ func (r *rig) only() Row {
 }
 
 // plays opens the recording with the custody key and compares its sound with what was said.
-func (r *rig) plays(row Row, k *talk, ticks int) {
+func (r *rig) plays(row Row, k *talk.Talk, ticks int) {
 	r.t.Helper()
 	rec, err := r.library().Open(r.t.Context(), row.Manifest.ID)
 	if err != nil {
@@ -252,7 +195,7 @@ func (r *rig) plays(row Row, k *talk, ticks int) {
 				if err != nil {
 					r.t.Fatal(err)
 				}
-				if !bytes.Equal(got.Data, k.said[track.Party][n].Data) {
+				if !bytes.Equal(got.Data, k.Said[track.Party][n].Data) {
 					r.t.Fatalf("segment %d of %s is not what was said", s.Seq, track.Party)
 				}
 				n++
@@ -266,12 +209,12 @@ func (r *rig) plays(row Row, k *talk, ticks int) {
 
 func TestACallIsStoredMovedFiledAndPlaysBack(t *testing.T) {
 	r := newRig(t)
-	k := newTalk(1, time.Now())
+	k := talk.New(1, time.Now())
 	const ticks = 300 // 2.5 minutes
 	r.speak(k, ticks, true, true)
 	r.store.pass(t.Context())
 	row := r.only()
-	if row.Manifest.Closing.Number != "+441632960123" || row.Manifest.Opening.Line != "reception" || row.Manifest.Recovered || row.Manifest.Gaps {
+	if row.Manifest.Closing.Number != "+441632960123" || row.Manifest.Opening.Line != "reception" || row.Manifest.Recovered || row.Manifest.Tracks[0].Gaps > 0 {
 		t.Errorf("manifest: %+v", row.Manifest)
 	}
 	if n := len(row.Manifest.Tracks[0].Parts); n != 3 {
@@ -288,7 +231,7 @@ func TestACallIsStoredMovedFiledAndPlaysBack(t *testing.T) {
 
 func TestMinutesAreMovedWhileTheCallIsUp(t *testing.T) {
 	r := newRig(t)
-	k := newTalk(1, time.Now())
+	k := talk.New(1, time.Now())
 	r.speak(k, 250, true, false)
 	r.store.pass(t.Context())
 	var found int
@@ -308,7 +251,7 @@ func TestMinutesAreMovedWhileTheCallIsUp(t *testing.T) {
 func TestACutCallIsClosedFromTheJournalWithoutItsKey(t *testing.T) {
 	for _, moved := range []bool{false, true} {
 		r := newRig(t)
-		k := newTalk(1, time.Now())
+		k := talk.New(1, time.Now())
 		r.speak(k, 200, true, false)
 		if moved {
 			r.store.pass(t.Context())
@@ -318,7 +261,7 @@ func TestACutCallIsClosedFromTheJournalWithoutItsKey(t *testing.T) {
 		r.store.pass(t.Context())
 		row := r.only()
 		m := row.Manifest
-		if !m.Recovered || m.Closing.Reason != segment.EndRecovery || m.Closing.Length != k.at || m.Opening.Line != "reception" {
+		if !m.Recovered || m.Closing.Reason != segment.EndRecovery || m.Closing.Length != k.At || m.Opening.Line != "reception" {
 			t.Errorf("moved %v: manifest: %+v", moved, m)
 		}
 		r.plays(row, k, 200)
@@ -330,13 +273,13 @@ func TestACutCallIsClosedFromTheJournalWithoutItsKey(t *testing.T) {
 
 func TestACallSoonAfterACutOneOnItsLineContinuesIt(t *testing.T) {
 	r := newRig(t)
-	k := newTalk(1, time.Now())
+	k := talk.New(1, time.Now())
 	r.speak(k, 10, true, false)
 	r.kill()
 	r.start()
-	next := newTalk(1, at(k.start, k.at).Add(20*time.Second))
+	next := talk.New(1, k.Now().Add(20*time.Second))
 	r.speak(next, 2, true, true)
-	other := newTalk(2, at(k.start, k.at).Add(20*time.Second))
+	other := talk.New(2, k.Now().Add(20*time.Second))
 	r.speak(other, 2, true, true)
 	r.store.pass(t.Context())
 	var cut, joined keys.ID
@@ -355,15 +298,15 @@ func TestACallSoonAfterACutOneOnItsLineContinuesIt(t *testing.T) {
 
 func TestALongCallGoesOnInTheNextRecording(t *testing.T) {
 	r := newRig(t)
-	k := newTalk(1, time.Now())
+	k := talk.New(1, time.Now())
 	r.speak(k, 2, true, false)
 	g := segment.Group{}
-	k.tick(&g, true)
-	end := k.closing()
+	k.Speak(&g, true)
+	end := k.Closing()
 	end.Reason = segment.EndLength
 	g.Closings = append(g.Closings, end)
-	next := newTalk(2, at(k.start, k.at))
-	o := next.opening()
+	next := talk.New(2, k.Now())
+	o := next.Opening()
 	o.Continues, o.Trigger = 1, segment.ByLength
 	g.Openings = append(g.Openings, o)
 	if err := r.store.Commit(t.Context(), &g); err != nil {
@@ -387,12 +330,12 @@ func TestALongCallGoesOnInTheNextRecording(t *testing.T) {
 
 func TestANearlyFullDiskRefusesNewCallsOnly(t *testing.T) {
 	r := newRig(t)
-	up := newTalk(1, time.Now())
+	up := talk.New(1, time.Now())
 	r.speak(up, 4, true, false)
 	r.guard.err = errors.New("low")
-	late := newTalk(2, time.Now())
+	late := talk.New(2, time.Now())
 	r.speak(late, 4, true, false)
-	if st := r.store.Status(); st.Waiting != 1 || st.Up != 1 || st.Lost != 8*tickSamples {
+	if st := r.store.Status(); st.Waiting != 1 || st.Up != 1 || st.Lost != 8*talk.Tick {
 		t.Errorf("status: %+v", st)
 	}
 	r.guard.err = nil
@@ -401,7 +344,7 @@ func TestANearlyFullDiskRefusesNewCallsOnly(t *testing.T) {
 	r.store.pass(t.Context())
 	for _, row := range r.rows.all {
 		m := row.Manifest
-		if late := m.Closing.Length == late.at && m.Tracks[0].Lost > 0; late && (!m.Gaps || m.Tracks[0].Lost != 4*tickSamples) {
+		if late := m.Closing.Length == late.At && m.Tracks[0].Lost > 0; late && (m.Tracks[0].Gaps != 1 || m.Tracks[0].Lost != 4*talk.Tick) {
 			t.Errorf("the call that waited: %+v", m)
 		}
 	}
@@ -412,7 +355,7 @@ func TestANearlyFullDiskRefusesNewCallsOnly(t *testing.T) {
 
 func TestWhatCannotBeMovedWaitsInTheJournal(t *testing.T) {
 	r := newRig(t)
-	k := newTalk(1, time.Now())
+	k := talk.New(1, time.Now())
 	r.noRoom = true
 	r.speak(k, 200, true, true)
 	r.store.pass(t.Context())
@@ -428,7 +371,7 @@ func TestWhatCannotBeMovedWaitsInTheJournal(t *testing.T) {
 
 func TestADoneThingDoneTwiceIsTheSame(t *testing.T) {
 	r := newRig(t)
-	k := newTalk(1, time.Now())
+	k := talk.New(1, time.Now())
 	r.speak(k, 200, true, true)
 	r.rows.err = errors.New("catalogue away")
 	r.store.pass(t.Context()) // all is moved, the manifest stands, nothing is filed
@@ -456,14 +399,14 @@ func copyTree(t *testing.T, from, to string) {
 
 func TestAFolderThatLostItsTailIsMendedFromTheJournalAndSaidSo(t *testing.T) {
 	r := newRig(t)
-	first := newTalk(1, time.Now())
+	first := talk.New(1, time.Now())
 	r.speak(first, 150, true, true)
 	r.stop()
 	month := filepath.Join(r.dir, filepath.FromSlash(r.only().Folder))
 	old := filepath.Join(t.TempDir(), "old")
 	copyTree(t, month, old)
 	r.start()
-	second := newTalk(1, time.Now())
+	second := talk.New(1, time.Now())
 	r.speak(second, 150, true, true)
 	r.stop()
 	if err := os.RemoveAll(month); err != nil {
@@ -481,7 +424,7 @@ func TestAFolderThatLostItsTailIsMendedFromTheJournalAndSaidSo(t *testing.T) {
 	}
 	for id, row := range r.rows.all {
 		k := first
-		if row.Manifest.Opening.Start.Equal(second.start) {
+		if row.Manifest.Opening.Start.Equal(second.Start) {
 			k = second
 		}
 		r.plays(row, k, 150)
@@ -491,8 +434,8 @@ func TestAFolderThatLostItsTailIsMendedFromTheJournalAndSaidSo(t *testing.T) {
 
 func TestNothingPersonalStandsInKeysOrNames(t *testing.T) {
 	r := newRig(t)
-	k := newTalk(1, time.Now())
-	k.line = "VERY-PERSONAL-LINE"
+	k := talk.New(1, time.Now())
+	k.Line = "VERY-PERSONAL-LINE"
 	r.speak(k, 20, true, true)
 	r.stop()
 	err := filepath.WalkDir(r.dir, func(path string, d os.DirEntry, err error) error {
