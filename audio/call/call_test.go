@@ -180,6 +180,10 @@ func TestALineWithoutSignals(t *testing.T) {
 			line: "......vvvD--Uvv......",
 			want: "    [               ]", why: "sound silence",
 		}, {
+			name: "sound right after the line is back is a call that was up before",
+			line: "........D--U.vv......",
+			want: "           [        ]", why: "reconnect silence",
+		}, {
 			name: "signals are not believed of a line that has none",
 			line: "...^....._....", want: "", why: "",
 		},
@@ -237,6 +241,66 @@ func TestALineWithSignals(t *testing.T) {
 				t.Errorf("\nline %q\ngot  %q %s\nwant %q %s", tt.line, got, why, tt.want, tt.why)
 			}
 		})
+	}
+}
+
+// A seizure is counted where it is signalled, whatever becomes of its recording: the completeness statement compares.
+func TestP02_SeizuresAreCountedApartFromRecordings(t *testing.T) {
+	for _, tt := range []struct {
+		name, line string
+		signals    bool
+		want       Counts
+	}{
+		{"two calls", "..^vv_...^_..", true, Counts{Seen: 2, Began: 2, Ended: 2}},
+		{"a call of two recordings is one", "..^" + strings.Repeat(".", 34) + "_..", true, Counts{Seen: 1, Began: 2, Ended: 2}},
+		{"a call that is still up", "..^vv", true, Counts{Seen: 1, Began: 1}},
+		{"a call that only rang is missed, not seen", "..r...r.._..", true, Counts{Missed: 1}},
+		{"clicks are counted, to say what the minimal sound costs", "....v....v..vv....", false, Counts{Seen: 1, Began: 1, Clicks: 2}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := machine(t, tt.signals)
+			play(m, tt.line)
+			if got := m.Counts(); got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestRingingThatStopsIsAMissedCall(t *testing.T) {
+	m := machine(t, true)
+	play(m, "..n..r"+strings.Repeat(".", 299))
+	if s := m.State(); s != Ringing {
+		t.Errorf("%v 6 s after the last ring, want ringing", s)
+	}
+	m.Frame(Heard{Start: m.pos, Len: 2 * frame, Level: [2]pcm.DBFS{-70, -70}}, nil)
+	if s := m.State(); s != Idle || m.Counts().Missed != 1 || m.ring.number != "" {
+		t.Errorf("%v, %+v, the number of the missed call is kept: %v", s, m.Counts(), m.ring.number != "")
+	}
+}
+
+func TestStates(t *testing.T) {
+	for _, tt := range []struct {
+		line    string
+		signals bool
+		want    State
+	}{
+		{"....", true, Idle}, {"..r.", true, Ringing}, {"..r.^.", true, InCall}, {"..r.^._", true, Idle},
+		{"......vv", false, InCall}, {"......vv..D", false, Away}, {"......vv..D--U", false, InCall}, {"..r.D", true, Away},
+		{"..r.D..U", true, Idle},
+	} {
+		m := machine(t, tt.signals)
+		play(m, tt.line)
+		if tt.want == Away { // D is told by the frame after it
+			m.Frame(Heard{Start: m.pos + frame, Lost: frame}, nil)
+		}
+		if got := m.State(); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.line, got, tt.want)
+		}
+	}
+	names := fmt.Sprint(Idle, Ringing, InCall, Away, State(9), Begin, End, Kind(0))
+	if names != "idle ringing call down unknown begin end none" {
+		t.Errorf("written as %s", names)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 // The tables of ITU-T G.711 (11/88), scaled to 16 bits: the 13-bit values of A-law shifted by 3, the 14-bit values of
 // µ-law by 2, as every 16-bit decoder does. Filled once, never changed. The codes are for sizes without their sign, in
 // steps of the lowest segment: 6 KB, and twice as fast as finding the segment of each sample.
+//
+//nolint:gochecknoglobals // constants in all but name: Go has no constant arrays, and a table made anew costs more than it saves
 var (
 	alawLinear  = linearOf(expandALaw)
 	mulawLinear = linearOf(expandMuLaw)
