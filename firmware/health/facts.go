@@ -7,6 +7,8 @@ import (
 
 	"linekeep/audio/pipeline"
 	"linekeep/ui/api"
+	"linekeep/vault"
+	"linekeep/vault/space"
 )
 
 // facts is everything that is looked at once, so that one answer never contradicts itself.
@@ -14,8 +16,16 @@ type facts struct {
 	now   time.Time
 	place *time.Location
 	lines []lineFacts
-	vault VaultStatus
+	vault vault.Status
+	// silent: the vault's last heartbeat failed, or it is too old; beat is the last good one.
+	silent  bool
+	beat    time.Time
+	custody string  // as printed
+	rate    float64 // bytes for an hour of call, by the calls filed; 0 before the first
 }
+
+// full says that no new call is taken.
+func (f facts) full() bool { return f.vault.Space.State != space.OK }
 
 // lineFacts is one line.
 type lineFacts struct {
@@ -32,7 +42,11 @@ func (l lineFacts) heard() bool { return !l.down() && !l.stuck }
 
 // facts looks at the lines and the vault. The lock is held.
 func (h *Health) facts() facts {
-	f := facts{now: h.clock(), place: h.conf.Place, vault: h.vault.Health()}
+	f := facts{now: h.clock(), place: h.conf.Place, vault: h.vault.Status(), beat: h.beat, custody: h.conf.Custody}
+	f.silent = !h.beaten || f.now.Sub(h.beat) > beatWithin
+	if h.sound > 0 {
+		f.rate = float64(h.bytes) / h.sound.Hours()
+	}
 	if day := midnight(f.now, h.conf.Place); day.After(h.day) {
 		for _, d := range h.days {
 			d.turn(f.now)
@@ -93,9 +107,9 @@ func (l lineFacts) shown() api.Line {
 
 func (f facts) store() api.Store {
 	v := f.vault
-	out := api.Store{Answers: v.Answers, LastStored: v.LastStored, FreeBytes: v.FreeBytes, Lag: v.Lag}
-	if usable := v.FreeBytes - v.StopsAt; v.BytesPerHour > 0 && usable > 0 {
-		out.HoursLeft = float64(usable) / v.BytesPerHour
+	out := api.Store{Answers: !f.silent, LastStored: v.LastStored, FreeBytes: int64(v.Space.Free), Lag: v.Lag}
+	if usable := v.Space.Free - v.StopsAt; f.rate > 0 && usable > 0 {
+		out.HoursLeft = float64(usable) / f.rate
 	}
 	return out
 }
@@ -115,10 +129,10 @@ func (f facts) answer(st api.Status) (api.Recording, string) {
 		}
 	}
 	switch {
-	case !f.vault.Answers:
-		return api.No, "The disk does not answer since " + f.clock(f.vault.AnswersSince) + ". Calls are being lost."
-	case f.vault.Full:
-		return api.No, "The disk is full since " + f.clock(f.vault.FullSince) + ". Calls are being lost."
+	case f.silent:
+		return api.No, "The disk does not answer since " + f.clock(f.beat) + ". Calls are being lost."
+	case f.full():
+		return api.No, "The disk is full since " + f.clock(f.vault.Space.Since) + ". Calls are being lost."
 	case heard == 0 && len(deaf) == 1:
 		return api.No, deaf[0].Label + " is not heard since " + f.clock(deaf[0].status.Since) + ". Calls are being lost."
 	case heard == 0:

@@ -1,8 +1,8 @@
 // Package health says how the box is: whether it records, what is wrong and since when, whether today's calls add up.
 //
-//	In:    the pipeline's status, the vault's status, and the word that a recording was filed
+//	In:    the pipeline's status, the vault's status and heartbeat, and the word that a recording was filed
 //	Out:   api.Status, made anew for each asking; alarms raised and cleared, in the log once each
-//	Owner: Run looks once a second; Status may be asked from any goroutine
+//	Owner: Run has two goroutines, one that looks and one that waits for the disk; Status may be asked from any
 //	Full:  keeps a few hundred bytes for each line; calls that ended and wait to be filed are counted one by one
 //
 // It says "recording" only when frames were captured and the vault's last heartbeat came back: never because a
@@ -15,12 +15,19 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"linekeep/audio/pipeline"
 	"linekeep/drivers/line"
 	"linekeep/ui/api"
+	"linekeep/vault"
 )
 
 const (
+	// beatEvery is how often the vault must prove that it stores; beatWithin is how old the last proof may be. A disk
+	// that spins up takes 5 s or more, and is no fault.
+	beatEvery  = 10 * time.Second
+	beatWithin = 2*beatEvery + 5*time.Second
 	// lookEvery is how often Run looks: an alarm is told within a second or two of its cause.
 	lookEvery = time.Second
 	// stuckAfter is how long a line that is not down may give no frame before that is a fault: a driver tells the
@@ -40,6 +47,7 @@ const (
 type Config struct {
 	Site, Box, Version string
 	Lines              []Line
+	Custody            string         // the printed fingerprint of the custody key; empty where none is known
 	Place              *time.Location // whose midnight ends a day of totals
 }
 
@@ -53,9 +61,11 @@ type Lines interface {
 	Status(dst []pipeline.LineStatus) []pipeline.LineStatus
 }
 
-// Vault tells how the vault is.
+// Vault tells how the vault is, and proves that it can still store; *vault.Vault does.
 type Vault interface {
-	Health() VaultStatus
+	Status() vault.Status
+	// Heartbeat writes something and reads it back from the disk.
+	Heartbeat(ctx context.Context) error
 }
 
 // Health watches the box.
@@ -71,7 +81,11 @@ type Health struct {
 	days   map[string]*tally
 	since  map[string]time.Time // of each alarm that is up, by its code and line
 	losses map[string]loss
-	day    time.Time // midnight that began the totals
+	day    time.Time     // midnight that began the totals
+	beat   time.Time     // of the last good heartbeat; when we began, before the first
+	beaten bool          // there was a good one, and the last one was
+	sound  time.Duration // length of the recordings filed since we began
+	bytes  int64         // and what they take
 }
 
 // loss is how much a line has lost, and when last.
@@ -87,25 +101,50 @@ func New(conf Config, lines Lines, vault Vault, clock func() time.Time, log *slo
 	}
 	now := clock()
 	h := &Health{conf: conf, lines: lines, vault: vault, clock: clock, log: log, started: now,
-		days: map[string]*tally{}, since: map[string]time.Time{}, losses: map[string]loss{}, day: midnight(now, conf.Place)}
+		days: map[string]*tally{}, since: map[string]time.Time{}, losses: map[string]loss{}, beat: now, day: midnight(now, conf.Place)}
 	for _, l := range conf.Lines {
 		h.days[l.ID] = &tally{}
 	}
 	return h
 }
 
-// Run looks once a second until ctx ends, so that alarms are in the log though nobody asks, and a day ends at midnight.
+// Run looks once a second until ctx ends, so that alarms are in the log though nobody asks and a day ends at midnight,
+// and has the vault prove itself every ten.
 func (h *Health) Run(ctx context.Context) error {
-	tick := time.NewTicker(lookEvery)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return every(ctx, lookEvery, func() { h.look(ctx) }) })
+	g.Go(func() error { return every(ctx, beatEvery, func() { h.prove(ctx) }) })
+	return g.Wait()
+}
+
+// every does something now and then at its pace, until ctx ends.
+func every(ctx context.Context, pace time.Duration, do func()) error {
+	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	for {
+		do()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			h.look(ctx)
 		}
 	}
+}
+
+// prove has the vault store something. A disk that hangs holds up this goroutine alone; the age of the last good beat
+// then tells.
+func (h *Health) prove(ctx context.Context) {
+	err := h.vault.Heartbeat(ctx)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil {
+		h.beat, h.beaten = h.clock(), true
+		return
+	}
+	if ctx.Err() == nil && h.beaten {
+		h.log.LogAttrs(ctx, slog.LevelError, "the vault does not store", slog.Any("err", err))
+	}
+	h.beaten = false
 }
 
 // Status is how the box is now.
@@ -131,6 +170,8 @@ func (h *Health) look(ctx context.Context) api.Status {
 func (h *Health) Filed(f Filed) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.sound += f.Length
+	h.bytes += f.Bytes
 	if d := h.days[f.Line]; d != nil { // a line taken out of the settings can still have recordings to be closed at start
 		d.file(f)
 	}
@@ -142,6 +183,8 @@ type Filed struct {
 	Gaps      bool // some of it is missing, and the recording says where and why
 	Earlier   bool // of an earlier run of the box
 	Continues bool // goes on from another recording of the same call
+	Length    time.Duration
+	Bytes     int64
 }
 
 func midnight(t time.Time, place *time.Location) time.Time {

@@ -2,22 +2,28 @@ package health
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"linekeep/audio/pipeline"
 	"linekeep/audio/segment"
 	"linekeep/ui/api"
+	"linekeep/vault"
+	"linekeep/vault/space"
 )
 
 // box is a box whose every part can be set.
 type box struct {
 	now   time.Time
 	lines []pipeline.LineStatus
-	vault VaultStatus
+	vault vault.Status
+	beats error // what a heartbeat says
 	log   bytes.Buffer
 	*Health
 }
@@ -26,18 +32,21 @@ func (b *box) Status(dst []pipeline.LineStatus) []pipeline.LineStatus { return a
 
 type vaultOf struct{ *box }
 
-func (v vaultOf) Health() VaultStatus { return v.vault }
+func (v vaultOf) Status() vault.Status            { return v.vault }
+func (v vaultOf) Heartbeat(context.Context) error { return v.beats }
 
 // newBox has four lines and nothing wrong with it.
 func newBox() *box {
-	b := &box{now: start(), vault: VaultStatus{Answers: true, FreeBytes: 120e9, StopsAt: 1e9, BytesPerHour: 50e6}}
-	conf := Config{Site: "Hartley & Rowe", Box: "LK-7F3A", Version: "test", Place: time.UTC}
+	b := &box{now: start(), vault: vault.Status{Space: space.Status{Free: 120e9}, StopsAt: 1e9, Custody: "AB12"}}
+	conf := Config{Site: "Hartley & Rowe", Box: "LK-7F3A", Version: "test", Custody: "AB12", Place: time.UTC}
 	for _, l := range []Line{{"reception", "Reception"}, {"orders", "Orders"}, {"accounts", "Accounts"}, {"workshop", "Workshop"}} {
 		conf.Lines = append(conf.Lines, l)
 		b.lines = append(b.lines, pipeline.LineStatus{ID: l.ID, Since: start(), LastFrame: start(), Sides: make([]pipeline.Side, 1)})
 	}
 	b.Health = New(conf, b, vaultOf{b}, func() time.Time { return b.now }, slog.New(slog.NewTextHandler(&b.log, nil)))
 	b.pass(time.Minute)
+	b.Filed(Filed{Line: "sold", Length: time.Hour, Bytes: 50e6})
+	b.prove(context.Background())
 	return b
 }
 
@@ -62,54 +71,62 @@ func codes(st api.Status) []string {
 func TestIsItRecording(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		do       func(b *box)
+		do       func(t *testing.T, b *box)
 		want     api.Recording
 		sentence string
 		alarms   []string
 	}{
-		{name: "all well", do: func(*box) {}, want: api.Yes, sentence: "All 4 lines are working. No call now."},
-		{name: "one call", do: func(b *box) { b.lines[0].State = pipeline.StateCall },
+		{name: "all well", do: func(*testing.T, *box) {}, want: api.Yes, sentence: "All 4 lines are working. No call now."},
+		{name: "one call", do: func(_ *testing.T, b *box) { b.lines[0].State = pipeline.StateCall },
 			want: api.Yes, sentence: "All 4 lines are working. 1 call now."},
-		{name: "two calls, one of them paused", do: func(b *box) {
+		{name: "two calls, one of them paused", do: func(_ *testing.T, b *box) {
 			b.lines[0].State = pipeline.StateCall
 			b.lines[1].State = pipeline.StatePaused
 		}, want: api.Yes, sentence: "All 4 lines are working. 2 calls now."},
-		{name: "a line is gone", do: func(b *box) { b.lines[2].State = pipeline.StateDown; b.lines[2].Since = start() },
+		{name: "a line is gone", do: func(_ *testing.T, b *box) { b.lines[2].State = pipeline.StateDown; b.lines[2].Since = start() },
 			want: api.Trouble, sentence: "Accounts is not heard since 09:00. The other 3 lines record.", alarms: []string{"line.gone"}},
-		{name: "two lines are gone", do: func(b *box) { b.lines[2].State, b.lines[3].State = pipeline.StateDown, pipeline.StateDown },
+		{name: "two lines are gone", do: func(_ *testing.T, b *box) {
+			b.lines[2].State, b.lines[3].State = pipeline.StateDown, pipeline.StateDown
+		},
 			want: api.Trouble, sentence: "2 of 4 lines are not heard. The other 2 lines record.", alarms: []string{"line.gone", "line.gone"}},
-		{name: "every line is gone", do: func(b *box) {
+		{name: "every line is gone", do: func(_ *testing.T, b *box) {
 			for i := range b.lines {
 				b.lines[i].State = pipeline.StateDown
 			}
 		}, want: api.No, sentence: "No line is heard. Calls are being lost.", alarms: []string{"line.gone", "line.gone", "line.gone", "line.gone"}},
-		{name: "a driver gives nothing and says nothing", do: func(b *box) { b.lines[1].LastFrame = start() },
+		{name: "a driver gives nothing and says nothing", do: func(_ *testing.T, b *box) { b.lines[1].LastFrame = start() },
 			want: api.Trouble, sentence: "Orders is not heard since 09:00. The other 3 lines record.", alarms: []string{"capture.stuck"}},
-		{name: "the pipeline stands still", do: func(b *box) { b.now = b.now.Add(stuckAfter + time.Second) },
+		{name: "the pipeline stands still", do: func(_ *testing.T, b *box) { b.now = b.now.Add(stuckAfter + time.Second) },
 			want: api.No, sentence: "No line is heard. Calls are being lost.", alarms: []string{"capture.stuck", "capture.stuck", "capture.stuck", "capture.stuck"}},
-		{name: "sound of a line is being lost", do: func(b *box) { b.lines[1].Lost[segment.CauseQueue] = 800 },
+		{name: "sound of a line is being lost", do: func(_ *testing.T, b *box) { b.lines[1].Lost[segment.CauseQueue] = 800 },
 			want: api.Trouble, sentence: "Some sound of Orders is being lost. No call now.", alarms: []string{"line.lossy"}},
-		{name: "paused on purpose is no loss", do: func(b *box) { b.lines[1].Lost[segment.CausePaused] = 800 },
+		{name: "paused on purpose is no loss", do: func(_ *testing.T, b *box) { b.lines[1].Lost[segment.CausePaused] = 800 },
 			want: api.Yes, sentence: "All 4 lines are working. No call now."},
-		{name: "the disk does not answer", do: func(b *box) { b.vault.Answers, b.vault.AnswersSince = false, start().Add(12*time.Second) },
-			want: api.No, sentence: "The disk does not answer since 09:00. Calls are being lost.", alarms: []string{"store.silent"}},
-		{name: "it has not since yesterday", do: func(b *box) { b.vault.Answers, b.vault.AnswersSince = false, start().Add(-24*time.Hour) },
-			want: api.No, sentence: "The disk does not answer since Sunday 22 November, 09:00. Calls are being lost.", alarms: []string{"store.silent"}},
-		{name: "the disk is full", do: func(b *box) { b.vault.Full, b.vault.FullSince = true, start() },
+		{name: "the disk does not answer", do: func(t *testing.T, b *box) { b.beats = errors.New("no disk"); b.prove(t.Context()) },
+			want: api.No, sentence: "The disk does not answer since 09:01. Calls are being lost.", alarms: []string{"store.silent"}},
+		{name: "a heartbeat hangs", do: func(_ *testing.T, b *box) { b.pass(beatWithin + time.Second) },
+			want: api.No, sentence: "The disk does not answer since 09:01. Calls are being lost.", alarms: []string{"store.silent"}},
+		{name: "it has hung since yesterday", do: func(_ *testing.T, b *box) { b.pass(24 * time.Hour) }, want: api.No,
+			sentence: "The disk does not answer since Monday 23 November, 09:01. Calls are being lost.", alarms: []string{"store.silent"}},
+		{name: "the disk is full", do: func(_ *testing.T, b *box) { b.vault.Space.State, b.vault.Space.Since = space.Low, start() },
 			want: api.No, sentence: "The disk is full since 09:00. Calls are being lost.", alarms: []string{"store.full"}},
-		{name: "the disk will soon be full", do: func(b *box) { b.vault.FreeBytes = 2e9 },
+		{name: "the disk will soon be full", do: func(_ *testing.T, b *box) { b.vault.Space.Free = 2e9 },
 			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"store.low"}},
-		{name: "damage was found", do: func(b *box) { b.vault.Findings = 1 },
+		{name: "damage was found", do: func(_ *testing.T, b *box) { b.vault.Findings = []error{errors.New("a shard")} },
 			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"store.mended"}},
-		{name: "the custody key is another", do: func(b *box) { b.vault.CustodyAltered = true }, want: api.Trouble,
+		{name: "the custody key is another", do: func(_ *testing.T, b *box) { b.vault.Custody = "CD34" }, want: api.Trouble,
 			sentence: "The key that recordings are locked with is not the printed one. No call now.", alarms: []string{"custody.altered"}},
-		{name: "P02: a call was missed", do: func(b *box) { b.lines[0].Seen = 1 },
+		{name: "a call is up that the vault does not take", do: func(_ *testing.T, b *box) { b.vault.Waiting = 1 },
+			want: api.Trouble, sentence: "A call is up that is not being stored. No call now.", alarms: []string{"store.waiting"}},
+		{name: "the journal is not emptied", do: func(_ *testing.T, b *box) { b.vault.MoveError = "no room" },
+			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"store.behind"}},
+		{name: "P02: a call was missed", do: func(_ *testing.T, b *box) { b.lines[0].Seen = 1 },
 			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"calls.missed"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBox()
 			b.Health.Status(t.Context())
-			c.do(b)
+			c.do(t, b)
 			st := b.Health.Status(t.Context())
 			if st.Recording != c.want || st.Sentence != c.sentence {
 				t.Errorf("got %q, %q; want %q, %q", st.Recording, st.Sentence, c.want, c.sentence)
@@ -126,13 +143,14 @@ func TestIsItRecording(t *testing.T) {
 
 func TestAnAlarmIsRaisedAndClearedOnceInTheLogAndKeepsItsTime(t *testing.T) {
 	b := newBox()
-	b.vault.FreeBytes = 2e9
+	b.vault.Space.Free = 2e9
 	first := b.Health.Status(t.Context()).Alarms[0]
 	b.pass(time.Hour)
+	b.prove(t.Context())
 	if again := b.Health.Status(t.Context()).Alarms[0]; again.Since != first.Since || again.Text != first.Text {
 		t.Errorf("an hour later it began at %v, before at %v", again.Since, first.Since)
 	}
-	b.vault.FreeBytes = 120e9
+	b.vault.Space.Free = 120e9
 	b.Health.Status(t.Context())
 	b.Health.Status(t.Context())
 	text := b.log.String()
@@ -151,6 +169,7 @@ func TestALossIsToldForAMinuteAndNoLonger(t *testing.T) {
 		want  int
 	}{{0, 1}, {lossyFor - time.Second, 1}, {2 * time.Second, 0}} {
 		b.pass(c.after)
+		b.prove(t.Context())
 		if got := b.Health.Status(t.Context()); len(got.Alarms) != c.want {
 			t.Errorf("%v later: alarms %v, want %d", c.after, codes(got), c.want)
 		}
@@ -188,12 +207,42 @@ func TestAFiledRecordingOfALineThatIsNoMoreIsNoFault(*testing.T) {
 	newBox().Filed(Filed{Line: "sold"})
 }
 
+// hanging is a vault whose disk never comes back.
+type hanging struct{ vaultOf }
+
+func (hanging) Heartbeat(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestADiskThatHangsIsToldThoughNothingFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox()
+		h := New(b.conf, b, hanging{vaultOf{b}}, time.Now, slog.New(slog.NewTextHandler(&b.log, nil)))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- h.Run(ctx) }()
+		time.Sleep(beatWithin + time.Second)
+		synctest.Wait()
+		if st := h.Status(ctx); st.Recording != api.No || st.Store.Answers {
+			t.Errorf("recording: %q, store answers: %v", st.Recording, st.Store.Answers)
+		}
+		if !strings.Contains(b.log.String(), "alarm=store.silent") {
+			t.Errorf("nobody asked, and the log says nothing:\n%s", b.log.String())
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
 func TestRoomIsToldInHoursOfCalls(t *testing.T) {
 	b := newBox()
 	if got := b.Health.Status(t.Context()).Store.HoursLeft; got != 2380 {
 		t.Errorf("119 GB at 50 MB an hour: got %v hours, want 2380", got)
 	}
-	b.vault.BytesPerHour = 0
+	b.sound, b.bytes = 0, 0
 	if got := b.Health.Status(t.Context()).Store.HoursLeft; got != 0 {
 		t.Errorf("at an unknown rate: got %v hours, want 0 for unknown", got)
 	}

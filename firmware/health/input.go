@@ -1,28 +1,11 @@
 package health
 
 import (
-	"time"
-
 	"linekeep/audio/pipeline"
 	"linekeep/audio/segment"
 	"linekeep/drivers/line"
 	"linekeep/ui/api"
 )
-
-// VaultStatus is what the vault says of itself.
-type VaultStatus struct {
-	Answers        bool
-	AnswersSince   time.Time // when it last did, or when it began not to
-	LastStored     time.Time
-	FreeBytes      int64
-	StopsAt        int64
-	BytesPerHour   float64
-	Lag            time.Duration
-	Full           bool // no new call is taken
-	FullSince      time.Time
-	Findings       int
-	CustodyAltered bool
-}
 
 // lost is the sound a line lost by accident.
 func lost(s pipeline.LineStatus) line.Samples {

@@ -55,7 +55,9 @@ func serve(t *testing.T, v *fakeVault) (*Client, *bytes.Buffer, string) {
 	t.Helper()
 	var logged bytes.Buffer
 	path := filepath.Join(t.TempDir(), "box", "control.sock")
-	status := func(context.Context) api.Status { return api.Status{Sentence: "All well.", Lines: []api.Line{{ID: "a"}}} }
+	status := func(context.Context) api.Status {
+		return api.Status{Sentence: "All well.", Lines: []api.Line{{ID: "a"}}}
+	}
 	s := NewServer(path, service.New(status, v), slog.New(slog.NewTextHandler(&logged, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -1,0 +1,90 @@
+// Package settings keeps the box's own small secrets, such as the key of the console's certificate, sealed under the
+// vault key: whoever takes the disk gets none of them.
+//
+//	In:    named values of at most MaxSize
+//	Out:   the same bytes, or an error that says they are not what was saved
+//	Owner: the caller; no goroutine
+//	Full:  a value that finds no room leaves the old one as it was
+//
+// Each value is a file of its own, in two copies, as vault/keys keeps its own: a flipped bit must not make a box that
+// everybody in the office has to be told about anew.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"linekeep/vault/keys"
+	"linekeep/vault/keys/pair"
+	"linekeep/vault/seal"
+)
+
+// MaxSize is the largest value: a key and its certificate take some 2 KB.
+const MaxSize = 64 << 10
+
+// label stands in the associated data, so that no other box of the vault can stand in a setting's place.
+const label = "setting"
+
+// ErrAltered reports a value that is there in neither copy as it was saved.
+var ErrAltered = errors.New("settings: altered")
+
+// Folder is where settings are kept.
+type Folder struct {
+	vaultID [keys.VaultIDSize]byte
+	key     keys.Key
+	pair    *pair.Folder
+}
+
+// Open keeps settings in dir, which it makes where it is missing, under key.
+func Open(dir string, vaultID [keys.VaultIDSize]byte, key keys.Key) (*Folder, error) {
+	f := &Folder{vaultID: vaultID, key: key, pair: pair.At(dir, pair.Disk{})}
+	if err := f.pair.Make(); err != nil {
+		return nil, fmt.Errorf("make the settings' folder: %w", err)
+	}
+	return f, nil
+}
+
+// Load gives a value that Save kept. Errors: fs.ErrNotExist for one that was never saved, ErrAltered.
+func (f *Folder) Load(name string) ([]byte, error) {
+	if err := valid(name); err != nil {
+		return nil, err
+	}
+	var value []byte
+	// A copy that was mended on the way loses nothing; a disk that flips bits is told by vault/check.
+	_, _, err := f.pair.Read(name, func(boxed []byte) error {
+		plain, err := seal.OpenBox(f.key, boxed, []byte(label), f.vaultID[:], []byte(name))
+		value = plain
+		return err
+	})
+	switch {
+	case errors.Is(err, pair.ErrMissing) && !errors.Is(err, pair.ErrAltered):
+		return nil, fmt.Errorf("load the setting %s: %w", name, fs.ErrNotExist)
+	case err != nil:
+		return nil, fmt.Errorf("load the setting %s: %w: %w", name, ErrAltered, err)
+	}
+	return value, nil
+}
+
+// Save keeps a value: nil = stored, in both copies.
+func (f *Folder) Save(name string, value []byte) error {
+	if err := valid(name); err != nil {
+		return err
+	}
+	if len(value) > MaxSize {
+		return fmt.Errorf("save the setting %s: %d bytes, more than %d", name, len(value), MaxSize)
+	}
+	if err := f.pair.Write(name, seal.Box(f.key, value, []byte(label), f.vaultID[:], []byte(name))); err != nil {
+		return fmt.Errorf("save the setting %s: %w", name, err)
+	}
+	return nil
+}
+
+// valid keeps a name inside the folder.
+func valid(name string) error {
+	if name == "" || name != filepath.Base(name) || name[0] == '.' {
+		return fmt.Errorf("settings: %q is not a name", name)
+	}
+	return nil
+}

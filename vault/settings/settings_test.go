@@ -1,0 +1,105 @@
+package settings
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"linekeep/vault/keys"
+)
+
+func open(t *testing.T, dir string, vault byte, key keys.Key) *Folder {
+	t.Helper()
+	f, err := Open(dir, [keys.VaultIDSize]byte{vault}, key)
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	return f
+}
+
+func TestWhatWasSavedComesBackAndNothingOfItIsOnTheDisk(t *testing.T) {
+	dir, key := t.TempDir(), keys.NewKey()
+	f := open(t, dir, 1, key)
+	if _, err := f.Load("console.key"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("before it was saved: got %v, want fs.ErrNotExist", err)
+	}
+	secret := []byte("a private key of the console")
+	if err := f.Save("console.key", secret); err != nil {
+		t.Fatalf("Save: %v", err)
+	}
+	got, err := open(t, dir, 1, key).Load("console.key")
+	if err != nil || !bytes.Equal(got, secret) {
+		t.Errorf("Load: got %q, %v", got, err)
+	}
+	for _, path := range []string{"console.key", "copy/console.key"} {
+		raw, err := os.ReadFile(filepath.Join(dir, path))
+		if err != nil || bytes.Contains(raw, secret[:8]) {
+			t.Errorf("%s: %v, the secret in clear: %v", path, err, bytes.Contains(raw, secret[:8]))
+		}
+	}
+}
+
+func TestOneFlippedBitIsMendedAndTwoAreTold(t *testing.T) {
+	dir, key := t.TempDir(), keys.NewKey()
+	f := open(t, dir, 1, key)
+	if err := f.Save("a", []byte("value")); err != nil {
+		t.Fatal(err)
+	}
+	flip := func(path string) {
+		raw, err := os.ReadFile(filepath.Join(dir, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw[len(raw)/2] ^= 4
+		if err := os.WriteFile(filepath.Join(dir, path), raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flip("a")
+	if got, err := f.Load("a"); err != nil || string(got) != "value" {
+		t.Errorf("one copy altered: got %q, %v", got, err)
+	}
+	flip("a")
+	flip("copy/a")
+	if got, err := f.Load("a"); !errors.Is(err, ErrAltered) || got != nil {
+		t.Errorf("both copies altered: got %q, %v; want ErrAltered and nothing", got, err)
+	}
+}
+
+func TestAValueOpensOnlyInItsOwnPlace(t *testing.T) {
+	dir, key := t.TempDir(), keys.NewKey()
+	f := open(t, dir, 1, key)
+	if err := f.Save("a", []byte("value")); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b"), raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]*Folder{"b": f, "a": open(t, dir, 2, key)} {
+		if _, err := f.Load(name); !errors.Is(err, ErrAltered) {
+			t.Errorf("under another name, or in another vault (%s): got %v, want ErrAltered", name, err)
+		}
+	}
+	if _, err := open(t, dir, 1, keys.NewKey()).Load("a"); !errors.Is(err, ErrAltered) {
+		t.Errorf("under another key: got %v, want ErrAltered", err)
+	}
+}
+
+func TestANameStaysInItsFolder(t *testing.T) {
+	f := open(t, t.TempDir(), 1, keys.NewKey())
+	for _, name := range []string{"", "../a", "a/b", ".", "..", ".tmp"} {
+		if err := f.Save(name, nil); err == nil {
+			t.Errorf("Save(%q): no error", name)
+		}
+	}
+	if err := f.Save("big", make([]byte, MaxSize+1)); err == nil {
+		t.Error("Save of more than MaxSize: no error")
+	}
+}
