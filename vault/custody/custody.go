@@ -4,7 +4,7 @@
 //	In:    a recovery code; data keys to wrap
 //	Out:   wrapped keys of 80 bytes; keys/custody.1 in two copies
 //	Owner: plain values; no goroutine
-//	Full:  a custody file is 286 bytes and is written once
+//	Full:  a custody file is 244 bytes and is written once
 //
 // In this first stage the private half exists only under the recovery code.
 package custody
