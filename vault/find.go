@@ -3,61 +3,122 @@ package vault
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
+	"log/slog"
+	"path/filepath"
 	"time"
 
-	"linekeep/drivers/line"
+	"linekeep/vault/catalog"
+	"linekeep/vault/folder"
+	"linekeep/vault/journal"
+	"linekeep/vault/keys"
 	"linekeep/vault/store"
 )
 
-// Query says which recordings. What is zero does not matter.
-type Query struct {
-	From, To  time.Time // of the start
-	Line      string
-	Direction line.Direction
-	Directed  bool // Direction counts
-	Shortest  time.Duration
-	Longest   time.Duration
-	Limit     int
+// mendPause is how long mending waits before it tries again, when the disk was in the way.
+const mendPause = 10 * time.Second
+
+// openCatalog opens the catalogue and finds out whether it lacks anything.
+func (v *Vault) openCatalog(ctx context.Context, replay *journal.Replay) (err error) {
+	v.rows, err = folder.Open(ctx, v.catalogOptions())
+	if err != nil {
+		return err
+	}
+	cfg := catalog.Defaults()
+	cfg.Clock = v.cfg.Clock
+	if v.catalog, err = catalog.Open(ctx, cfg, v.rows, v.keys, v.log); err != nil {
+		return err
+	}
+	v.mending = len(v.catalog.Findings()) > 0
+	for _, c := range replay.Last.Counters {
+		if have := v.rows.Commits(); c.Folder == catalogDir && have < c.Commits {
+			v.find(ctx, fmt.Errorf("%w: the catalogue has %d commits of %d; it is completed from the manifests", store.ErrTailLost, have, c.Commits))
+			v.mending = true
+		}
+	}
+	return nil
 }
 
-func (q *Query) wants(m *store.Manifest) bool {
-	o, c := &m.Opening, &m.Closing
-	length := c.Length.Duration()
-	return (q.From.IsZero() || !o.Start.Before(q.From)) && (q.To.IsZero() || o.Start.Before(q.To)) &&
-		(q.Line == "" || o.Line == q.Line) && (!q.Directed || c.Direction == q.Direction) &&
-		length >= q.Shortest && (q.Longest == 0 || length <= q.Longest)
+func (v *Vault) catalogOptions() folder.Options {
+	return folder.Options{Name: catalogDir, Path: filepath.Join(v.cfg.Dir, catalogDir), Key: v.keys.Folder(catalogDir), Rows: true,
+		Room: v.moveRoom, Log: v.log}
 }
 
-// File takes a closed recording into the catalogue.
-func (v *Vault) File(ctx context.Context, r store.Row) error { return nil }
+func (v *Vault) counters() []journal.Counter {
+	return []journal.Counter{{Folder: catalogDir, Commits: v.rows.Commits()}}
+}
 
-// Find gives the filed recordings that q wants, newest first.
-func (v *Vault) Find(ctx context.Context, q Query) ([]store.Manifest, error) {
+func (v *Vault) find(ctx context.Context, err error) {
+	v.log.ErrorContext(ctx, "vault damaged", slog.Any("err", err))
+	v.mu.Lock()
+	v.found = append(v.found, err)
+	v.mu.Unlock()
+}
+
+// mend completes a damaged catalogue from the manifests, once, beside the recording.
+func (v *Vault) mend(ctx context.Context) error {
+	for v.mending {
+		err := v.Mend(ctx)
+		if err == nil {
+			return nil
+		}
+		v.log.ErrorContext(ctx, "catalogue not mended", slog.Any("err", err))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(mendPause):
+		}
+	}
+	return nil
+}
+
+// Mend takes away what of the catalogue cannot be read, and files every recording that has a manifest and no row.
+func (v *Vault) Mend(ctx context.Context) error {
+	dropped, err := v.catalog.DropDamaged(ctx)
+	if err != nil {
+		return err
+	}
 	names, err := v.months.Names()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var found []store.Manifest
 	for _, name := range names {
-		f, release, err := v.months.Use(ctx, name, false)
-		if err != nil {
-			return nil, err
-		}
-		err = v.library.Manifests(f, func(m store.Manifest, err error) error {
-			if err == nil && q.wants(&m) {
-				found = append(found, m)
-			}
-			return errors.Join(ctx.Err())
-		})
-		release()
-		if err != nil {
-			return nil, err
+		if err := v.mendMonth(ctx, name); err != nil {
+			return fmt.Errorf("mend the catalogue from %s: %w", name, err)
 		}
 	}
-	slices.SortFunc(found, func(a, b store.Manifest) int { return b.Opening.Start.Compare(a.Opening.Start) })
-	if q.Limit > 0 && len(found) > q.Limit {
-		found = found[:q.Limit]
-	}
-	return found, nil
+	v.log.InfoContext(ctx, "catalogue mended", slog.Int("dropped", dropped), slog.Int("months", len(names)))
+	return nil
 }
+
+func (v *Vault) mendMonth(ctx context.Context, name string) error {
+	f, release, err := v.months.Use(ctx, name, false)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return v.library.Manifests(f, func(m store.Manifest, err error) error {
+		if err != nil {
+			v.find(ctx, err)
+			return ctx.Err()
+		}
+		return errors.Join(v.catalog.File(ctx, m.Row()), ctx.Err())
+	})
+}
+
+// Find gives the rows that q wants, newest first. An error with rows means that there may be more.
+func (v *Vault) Find(ctx context.Context, q catalog.Query) ([]catalog.Row, error) {
+	var rows []catalog.Row
+	var errs []error
+	for r, err := range v.catalog.Find(ctx, q) {
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		rows = append(rows, r)
+	}
+	return rows, errors.Join(errs...)
+}
+
+// Unfiled tells the recordings that are up or not yet filed: they can be found in a moment, and not yet played.
+func (v *Vault) Unfiled() []keys.ID { return v.store.UnfiledIDs() }

@@ -48,5 +48,10 @@ func (v *Vault) Status() Status {
 
 // Findings are what was found wrong since the vault was opened.
 func (v *Vault) Findings() []error {
-	return append(v.keys.Findings(), v.store.Findings()...)
+	found := append(v.keys.Findings(), v.store.Findings()...)
+	found = append(found, v.rows.Findings()...)
+	found = append(found, v.catalog.Findings()...)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return append(found, v.found...)
 }

@@ -27,7 +27,9 @@ import (
 
 	"linekeep/audio/segment"
 	"linekeep/drivers/tpm"
+	"linekeep/vault/catalog"
 	"linekeep/vault/custody"
+	"linekeep/vault/folder"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
 	"linekeep/vault/space"
@@ -50,10 +52,13 @@ var (
 const (
 	keysDir    = "keys"
 	journalDir = "journal"
+	catalogDir = "catalog"
 	lockName   = "lock"
 
 	// PreparePeriod is how often the vault sees to it that next month's keys exist: they are due three days ahead.
 	PreparePeriod = time.Hour
+	// TrimPeriod is how often the catalogue's folder is made to give memory back.
+	TrimPeriod = time.Minute
 )
 
 // What the vault key's derivations are called.
@@ -69,7 +74,7 @@ type Config struct {
 	Space   space.Config // when the disk counts as full
 	Clock   func() time.Time
 	// Filed is told of each recording once it can be found; may be nil.
-	Filed func(store.Row)
+	Filed func(store.Manifest)
 }
 
 // Defaults is the configuration of a vault in dir with one retention class.
@@ -107,9 +112,13 @@ type Vault struct {
 	months  *store.Months
 	store   *store.Store
 	library *store.Library
+	rows    *folder.Folder // of the catalogue
+	catalog *catalog.Catalog
+	mending bool // the catalogue is to be completed from the manifests
 
-	mu   sync.Mutex
-	beat beat
+	mu    sync.Mutex
+	beat  beat
+	found []error
 }
 
 // Create makes a new vault in cfg.Dir, which must not hold one, whose recordings only code lets anybody hear.
@@ -194,8 +203,11 @@ func (v *Vault) open(ctx context.Context, chip tpm.Sealer) (err error) {
 	}
 	v.months = store.NewMonths(store.MonthsConfig{Dir: v.cfg.Dir, Key: v.keys.Folder, Move: v.moveRoom, Clock: v.cfg.Clock, Log: v.log})
 	v.library = &store.Library{Keys: v.keys, Months: v.months}
+	if err = v.openCatalog(ctx, replay); err != nil {
+		return err
+	}
 	v.store, err = store.New(ctx, store.Config{Keys: v.keys, Public: v.custody.Public(), Journal: v.journal, Guard: v.guard,
-		Months: v.months, Filer: v, Filed: v.cfg.Filed, Clock: v.cfg.Clock, Log: v.log}, replay)
+		Months: v.months, Filer: v.catalog, Counters: v.counters, Filed: v.cfg.Filed, Clock: v.cfg.Clock, Log: v.log}, replay)
 	return err
 }
 
@@ -237,21 +249,28 @@ func (v *Vault) Run(ctx context.Context) error {
 	g.Go(func() error { return v.store.Run(ctx) })
 	g.Go(func() error { return v.guard.Run(ctx) })
 	g.Go(func() error { return v.prepare(ctx) })
+	g.Go(func() error { return v.mend(ctx) })
 	return g.Wait()
 }
 
-// prepare makes keys ahead of time. A failure is no reason to stop recording: there are slots left for a while.
+// prepare makes keys ahead of time and keeps the catalogue small. A failure is no reason to stop recording: there
+// are slots left for a while.
 func (v *Vault) prepare(ctx context.Context) error {
-	tick := time.NewTicker(PreparePeriod)
-	defer tick.Stop()
+	hourly, minutely := time.NewTicker(PreparePeriod), time.NewTicker(TrimPeriod)
+	defer hourly.Stop()
+	defer minutely.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
-		}
-		if err := v.keys.Prepare(ctx, v.cfg.Classes, v.cfg.Clock()); err != nil {
-			v.log.ErrorContext(ctx, "keys for coming recordings not made", slog.Any("err", err))
+		case <-minutely.C:
+			if err := v.rows.Trim(ctx); err != nil {
+				v.log.ErrorContext(ctx, "catalogue not tidied", slog.Any("err", err))
+			}
+		case <-hourly.C:
+			if err := v.keys.Prepare(ctx, v.cfg.Classes, v.cfg.Clock()); err != nil {
+				v.log.ErrorContext(ctx, "keys for coming recordings not made", slog.Any("err", err))
+			}
 		}
 	}
 }
@@ -266,6 +285,9 @@ func (v *Vault) release() error {
 	var errs []error
 	if v.months != nil {
 		errs = append(errs, v.months.Close())
+	}
+	if v.rows != nil {
+		errs = append(errs, v.rows.Close())
 	}
 	if v.journal != nil {
 		errs = append(errs, v.journal.Close())

@@ -9,6 +9,7 @@ import (
 
 	"linekeep/audio/segment"
 	"linekeep/drivers/line"
+	"linekeep/vault/catalog"
 	"linekeep/vault/keys"
 )
 
@@ -179,6 +180,15 @@ func (m *Manifest) Size() (n int64) {
 		}
 	}
 	return n
+}
+
+// Row is what the catalogue is told of the recording.
+func (m *Manifest) Row() catalog.Row {
+	gaps, lost := m.Gaps()
+	o, c := &m.Opening, &m.Closing
+	return catalog.Row{ID: m.ID, Line: o.Line, Class: o.Class, Start: o.Start, Duration: c.Length.Duration(), Direction: c.Direction,
+		Number: c.Number, Extension: c.Extension, Answered: c.Answered, Silent: c.Silent, Trigger: o.Trigger, Reason: c.Reason,
+		Gaps: gaps, GapTotal: lost.Duration(), Bytes: m.Size(), Parties: o.Parties, Continues: o.Continues, Recovered: m.Recovered}
 }
 
 // Hash is what other records call the manifest by: the SHA-256 of its sealed bytes.

@@ -287,13 +287,12 @@ func (s *Store) finish(ctx context.Context, r *recording) error {
 	} else if m, err = OpenManifest(s.forms(r), sealed); err != nil {
 		return err
 	}
-	row := Row{Manifest: m, Hash: Hash(sealed), Folder: r.folder, Bytes: m.Size()}
-	if err := s.cfg.Filer.File(ctx, row); err != nil {
+	if err := s.cfg.Filer.File(ctx, m.Row()); err != nil {
 		return fmt.Errorf("file in the catalogue: %w", err)
 	}
 	s.letGo(r)
 	if s.cfg.Filed != nil {
-		s.cfg.Filed(row)
+		s.cfg.Filed(m)
 	}
 	return nil
 }

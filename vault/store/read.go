@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"linekeep/audio/segment"
 	"linekeep/vault/folder"
@@ -41,6 +43,13 @@ func (s *Store) Unfiled(id keys.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.unfiled[id] != nil
+}
+
+// UnfiledIDs are the recordings that are up, or whose last minutes are still being moved.
+func (s *Store) UnfiledIDs() []keys.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.unfiled))
 }
 
 // Open reads the manifest and the wrap, and checks both. The caller closes the Reader. Errors: ErrNotThere,

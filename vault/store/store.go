@@ -4,7 +4,7 @@
 // Stage: line -> call -> encode -> seal -> [store] -> search -> release.
 //
 //	In:    segment.Group, all calls at one tick
-//	Out:   nil from Commit = stored (encrypted, on disk, synced); a Row to a Filer when the recording is filed
+//	Out:   nil from Commit = stored (encrypted, on disk, synced); a catalog.Row to a Filer when the recording is filed
 //	Owner: Run is the one mover; Commit runs on its caller's goroutine; nothing else is started
 //	Full:  a nearly full disk refuses new calls; a full one, or a journal of journal.MaxBytes that cannot be moved,
 //	       refuses groups. Both are counted, and nothing stored is touched
@@ -24,6 +24,7 @@ import (
 
 	"linekeep/audio/segment"
 	"linekeep/drivers/line"
+	"linekeep/vault/catalog"
 	"linekeep/vault/custody"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
@@ -48,15 +49,7 @@ var ErrFull = errors.New("store: no room for more sound")
 
 // Filer takes a closed recording into the catalogue. Filing the same recording twice must be the same as once.
 type Filer interface {
-	File(ctx context.Context, r Row) error
-}
-
-// Row is what the catalogue is told of a recording.
-type Row struct {
-	Manifest Manifest
-	Hash     [32]byte // of the sealed manifest
-	Folder   string
-	Bytes    int64 // of sealed sound
+	File(ctx context.Context, rows ...catalog.Row) error
 }
 
 // Keys is what the store asks of vault/keys.
@@ -82,7 +75,7 @@ type Config struct {
 	Months  *Months
 	Filer   Filer
 	// Filed is told of each recording once it is filed, on the mover's goroutine; may be nil.
-	Filed func(Row)
+	Filed func(Manifest)
 	// Counters are the commit counters of folders that are not the store's (the catalogue); may be nil.
 	Counters func() []journal.Counter
 	Clock    func() time.Time

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"linekeep/vault"
+	"linekeep/vault/catalog"
 	"linekeep/vault/vaulttest/talk"
 )
 
@@ -13,7 +13,7 @@ func TestAVaultRecordsFindsAndPlays(t *testing.T) {
 	k := talk.New(1, time.Now())
 	v.Record(k, 150)
 	for range 2 {
-		found, err := v.Find(t.Context(), vault.Query{})
+		found, err := v.Find(t.Context(), catalog.Query{})
 		if err != nil || len(found) != 1 {
 			t.Fatalf("Find: %d, %v", len(found), err)
 		}
