@@ -1,6 +1,7 @@
 package alsa
 
 import (
+	"math"
 	"time"
 
 	"linekeep/drivers/line"
@@ -82,11 +83,10 @@ func (g *gaps) judge(r *ring, broken, sure bool) (pass bool, lost line.Samples) 
 		g.restart(first.at - g.end(first.frames))
 		return true, 0
 	}
-	late := first.at - g.end(first.frames) - g.usual()
-	if !broken && late <= int64(lateBy) {
+	if !broken && first.at-g.end(first.frames)-g.usual() <= int64(lateBy) {
 		return true, 0
 	}
-	late = g.leastLate(r, n)
+	late, breaks := g.leastLate(r, n)
 	waited := time.Duration(last.at - first.at)
 	switch {
 	case broken && (sure || waited >= knownFor):
@@ -95,7 +95,7 @@ func (g *gaps) judge(r *ring, broken, sure bool) (pass bool, lost line.Samples) 
 		return false, 0
 	case late <= int64(lateBy):
 		return true, 0
-	case sure: // it may have been only late, and there is no more to tell
+	case sure, breaks: // it may have been only late; if not, the break that follows takes in what was lost here
 		return true, 0
 	case waited >= lateFor:
 		return true, toSamples(late)
@@ -105,18 +105,18 @@ func (g *gaps) judge(r *ring, broken, sure bool) (pass bool, lost line.Samples) 
 
 // leastLate is the least lateness of the oldest n chunks, over what is usual. Only chunks up to the
 // next known break count: sound after it says nothing of what was lost before it.
-func (g *gaps) leastLate(r *ring, n int) int64 {
+func (g *gaps) leastLate(r *ring, n int) (late int64, breaks bool) {
 	var frames int
-	least := int64(1<<63 - 1)
+	least := int64(math.MaxInt64)
 	for i := range n {
 		c := r.peek(i)
-		if i > 0 && (c.overrun || c.dropped > 0) {
+		if breaks = i > 0 && (c.overrun || c.dropped > 0); breaks {
 			break
 		}
 		frames += c.frames
 		least = min(least, c.at-g.end(frames))
 	}
-	return least - g.usual()
+	return least - g.usual(), breaks
 }
 
 // end is the time of all sound accounted for if frames more are.

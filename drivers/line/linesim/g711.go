@@ -7,7 +7,7 @@ import (
 )
 
 // compress turns linear samples into codes of the law, as the far end of a digital line does. It is written apart from
-// audio/pcm, which a driver may not import; a test holds the two to the same codes.
+// audio/pcm, which a driver may not import; a test there holds the two to the same codes.
 func compress(law line.Law, samples []int16) {
 	for i, s := range samples {
 		switch law {
