@@ -340,3 +340,10 @@ func (j *Journal) Close() error {
 	j.order = nil
 	return errors.Join(errs...)
 }
+
+// Behind says whether the file of p is not the newest any more.
+func (j *Journal) Behind(p Position) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return p.File < j.number
+}
