@@ -53,7 +53,7 @@ const (
 func (c Config) Validate() error {
 	var faults []error
 	if !(c.Level >= lowestLevel && c.Level <= highestLevel) { // written so that NaN is refused too
-		faults = append(faults, fmt.Errorf("Level: %.1f is not between %.0f and %.0f dBFS", float64(c.Level), float64(lowestLevel), float64(highestLevel)))
+		faults = append(faults, fmt.Errorf("%s: %.1f is not between %.0f and %.0f dBFS", "Level", float64(c.Level), float64(lowestLevel), float64(highestLevel)))
 	}
 	within := func(field string, d, low, high time.Duration) {
 		if d < low || d > high {

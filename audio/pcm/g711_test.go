@@ -132,9 +132,9 @@ func TestFFmpegEncodesAlike(t *testing.T) {
 		differ := 0
 		for i, code := range theirs {
 			s := int16(i + math.MinInt16)
-			switch d := law.step(law.encode(s)) - law.step(code); {
-			case d == 0:
-			case d == 1 || d == -1:
+			switch law.step(law.encode(s)) - law.step(code) {
+			case 0:
+			case 1, -1:
 				differ++
 			default:
 				t.Fatalf("%s: %d is %#02x, for ffmpeg %#02x", law.name, s, law.encode(s), code)
