@@ -1,0 +1,315 @@
+package catalog
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+
+	"linekeep/drivers/line"
+	"linekeep/vault/keys"
+	"linekeep/vault/seal"
+)
+
+// column names a column of a block. The numbers are written to disk and never given another meaning; what a
+// later version adds gets a number of its own.
+type column uint8
+
+const (
+	colID        column = 1
+	colStart     column = 2
+	colLine      column = 3
+	colClass     column = 4
+	colDuration  column = 5
+	colDirection column = 6
+	colDetails   column = 7
+)
+
+func columns() []column {
+	return []column{colID, colStart, colLine, colClass, colDuration, colDirection, colDetails}
+}
+
+func (c column) String() string {
+	names := [...]string{colID: "id", colStart: "start", colLine: "line", colClass: "class", colDuration: "duration",
+		colDirection: "direction", colDetails: "details"}
+	if int(c) < len(names) && names[c] != "" {
+		return names[c]
+	}
+	return fmt.Sprintf("column %d", uint8(c))
+}
+
+// block is some thousand rows that never change: rows that do are in a new block.
+type block struct {
+	id   keys.ID
+	key  keys.Key // K_meta of its slot
+	zone zone
+}
+
+// columnHead is what every column's plaintext begins with: version and number of rows.
+const columnHead = 1 + 4
+
+// encodeColumns cuts rows, which are in the order of the catalogue, into columns.
+func encodeColumns(rows []Row) (map[column][]byte, error) {
+	cols := map[column][]byte{}
+	for _, col := range columns() {
+		b := binary.BigEndian.AppendUint32([]byte{formatVersion}, uint32(len(rows)))
+		var err error
+		switch col {
+		case colLine:
+			b, err = appendNames(b, rows, func(r Row) string { return r.Line })
+		case colClass:
+			b, err = appendNames(b, rows, func(r Row) string { return r.Class })
+		case colDetails:
+			b, err = appendDetails(b, rows)
+		default:
+			for _, r := range rows {
+				b = appendFixed(b, col, r)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("encoding column %s: %w", col, err)
+		}
+		cols[col] = b
+	}
+	return cols, nil
+}
+
+func appendFixed(b []byte, col column, r Row) []byte {
+	switch col {
+	case colID:
+		return r.ID.Append(b)
+	case colStart:
+		return binary.BigEndian.AppendUint64(b, uint64(r.Start.UnixNano()))
+	case colDuration:
+		return binary.BigEndian.AppendUint32(b, uint32(line.In(r.Duration)))
+	case colDirection:
+		return append(b, uint8(r.Direction))
+	}
+	return b
+}
+
+// appendNames writes the different names once, and for each row its name's place: one byte, or two when there
+// are more than 256 names.
+func appendNames(b []byte, rows []Row, of func(Row) string) ([]byte, error) {
+	var names []string
+	place := map[string]int{}
+	for _, r := range rows {
+		if _, ok := place[of(r)]; !ok {
+			place[of(r)] = len(names)
+			names = append(names, of(r))
+		}
+	}
+	w := cryptobyte.NewBuilder(b)
+	w.AddUint16(uint16(len(names)))
+	for _, n := range names {
+		w.AddUint8LengthPrefixed(func(w *cryptobyte.Builder) { w.AddBytes([]byte(n)) })
+	}
+	for _, r := range rows {
+		if len(names) <= 256 {
+			w.AddUint8(uint8(place[of(r)]))
+		} else {
+			w.AddUint16(uint16(place[of(r)]))
+		}
+	}
+	return w.Bytes()
+}
+
+func appendDetails(b []byte, rows []Row) ([]byte, error) {
+	w := cryptobyte.NewBuilder(b)
+	for _, r := range rows {
+		w.AddUint16LengthPrefixed(r.addDetails)
+	}
+	return w.Bytes()
+}
+
+// openColumn gives the plaintext of a column behind its head.
+func (c *Catalog) openColumn(b *block, col column) (cryptobyte.String, error) {
+	sealed, err := c.dir.Get(columnKey(b.id, col))
+	if err != nil {
+		return nil, fmt.Errorf("%w: block %s, %s: %w", ErrAltered, b.id, col, err)
+	}
+	plain, err := seal.OpenBox(b.key, sealed, []byte("catalog column"), b.id.Append(nil), []byte{byte(col)})
+	if err != nil {
+		return nil, fmt.Errorf("%w: block %s, %s: %w", ErrAltered, b.id, col, err)
+	}
+	s := cryptobyte.String(plain)
+	var version uint8
+	var n uint32
+	if !s.ReadUint8(&version) || version != formatVersion || !s.ReadUint32(&n) || n > MaxBlockRows || (b.zone.rows != 0 && int(n) != b.zone.rows) {
+		return nil, fmt.Errorf("%w: block %s, %s: %w", ErrAltered, b.id, col, errFormat)
+	}
+	if width := fixedWidth(col); width != 0 && len(s) != int(n)*width {
+		return nil, fmt.Errorf("%w: block %s, %s: %w", ErrAltered, b.id, col, errFormat)
+	}
+	return s, nil
+}
+
+// fixedWidth is the bytes of one value, 0 for columns that are not so simple.
+func fixedWidth(col column) int {
+	switch col {
+	case colID, colStart:
+		return 8
+	case colDuration:
+		return 4
+	case colDirection:
+		return 1
+	}
+	return 0
+}
+
+// nameColumn is a column of names, opened.
+type nameColumn struct {
+	names  []string
+	places cryptobyte.String
+	width  int
+}
+
+func openNames(s cryptobyte.String, rows int) (nameColumn, error) {
+	var c nameColumn
+	var n uint16
+	if !s.ReadUint16(&n) {
+		return c, errFormat
+	}
+	for range n {
+		var name cryptobyte.String
+		if !s.ReadUint8LengthPrefixed(&name) {
+			return c, errFormat
+		}
+		c.names = append(c.names, string(name))
+	}
+	c.width = 1
+	if n > 256 {
+		c.width = 2
+	}
+	c.places = s
+	if len(s) != rows*c.width {
+		return c, errFormat
+	}
+	for i := range rows {
+		if c.place(i) >= len(c.names) {
+			return c, errFormat
+		}
+	}
+	return c, nil
+}
+
+func (c nameColumn) place(i int) int {
+	if c.width == 1 {
+		return int(c.places[i])
+	}
+	return int(binary.BigEndian.Uint16(c.places[2*i:]))
+}
+
+func (c nameColumn) at(i int) string { return c.names[c.place(i)] }
+
+// zone is what a query asks first: the smallest and largest of a block.
+type zone struct {
+	rows        int
+	first, last time.Time // smallest and largest start
+	shortest    line.Samples
+	longest     line.Samples
+	directions  uint8 // one bit each
+	lines       []string
+	ids         []idRange // by shard
+}
+
+// idRange is the smallest and largest slot that a block has of one shard.
+type idRange struct{ shard, low, high uint32 }
+
+func zoneOf(rows []Row) zone {
+	z := zone{rows: len(rows), first: rows[0].Start, last: rows[0].Start,
+		shortest: line.In(rows[0].Duration), longest: line.In(rows[0].Duration)}
+	for _, r := range rows {
+		if r.Start.Before(z.first) {
+			z.first = r.Start
+		}
+		if r.Start.After(z.last) {
+			z.last = r.Start
+		}
+		z.shortest, z.longest = min(z.shortest, line.In(r.Duration)), max(z.longest, line.In(r.Duration))
+		z.directions |= 1 << r.Direction
+		if !slices.Contains(z.lines, r.Line) {
+			z.lines = append(z.lines, r.Line)
+		}
+		z.addID(r.ID)
+	}
+	slices.Sort(z.lines)
+	return z
+}
+
+func (z *zone) addID(id keys.ID) {
+	i := slices.IndexFunc(z.ids, func(r idRange) bool { return r.shard == id.Shard })
+	if i < 0 {
+		z.ids = append(z.ids, idRange{id.Shard, id.Slot, id.Slot})
+		return
+	}
+	z.ids[i].low, z.ids[i].high = min(z.ids[i].low, id.Slot), max(z.ids[i].high, id.Slot)
+}
+
+func (z zone) mayHave(id keys.ID) bool {
+	return slices.ContainsFunc(z.ids, func(r idRange) bool { return r.shard == id.Shard && r.low <= id.Slot && id.Slot <= r.high })
+}
+
+// seal gives the bytes of FORMAT.md section 12, "zone", sealed under the block's slot.
+func (z zone) seal(key keys.Key, id keys.ID) []byte {
+	b := []byte{formatVersion}
+	b = binary.BigEndian.AppendUint32(b, uint32(z.rows))
+	b = binary.BigEndian.AppendUint64(b, uint64(z.first.UnixNano()))
+	b = binary.BigEndian.AppendUint64(b, uint64(z.last.UnixNano()))
+	b = binary.BigEndian.AppendUint32(b, uint32(z.shortest))
+	b = binary.BigEndian.AppendUint32(b, uint32(z.longest))
+	b = append(b, z.directions)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(z.lines)))
+	for _, l := range z.lines {
+		b = append(append(b, uint8(len(l))), l...) // validated to 255 bytes
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(len(z.ids)))
+	for _, r := range z.ids {
+		b = binary.BigEndian.AppendUint32(b, r.shard)
+		b = binary.BigEndian.AppendUint32(b, r.low)
+		b = binary.BigEndian.AppendUint32(b, r.high)
+	}
+	return seal.Box(key, b, []byte("catalog zone"), id.Append(nil))
+}
+
+func openZone(key keys.Key, id keys.ID, sealed []byte) (zone, error) {
+	plain, err := seal.OpenBox(key, sealed, []byte("catalog zone"), id.Append(nil))
+	if err != nil {
+		return zone{}, err
+	}
+	s := cryptobyte.String(plain)
+	var z zone
+	var version uint8
+	var rows, shortest, longest uint32
+	var first, last uint64
+	var lines, ids uint16
+	if !s.ReadUint8(&version) || version != formatVersion || !s.ReadUint32(&rows) || rows == 0 || rows > MaxBlockRows || !s.ReadUint64(&first) ||
+		!s.ReadUint64(&last) || !s.ReadUint32(&shortest) || !s.ReadUint32(&longest) || !s.ReadUint8(&z.directions) || !s.ReadUint16(&lines) {
+		return zone{}, errFormat
+	}
+	z.rows, z.first, z.last = int(rows), time.Unix(0, int64(first)).UTC(), time.Unix(0, int64(last)).UTC()
+	z.shortest, z.longest = line.Samples(shortest), line.Samples(longest)
+	for range lines {
+		var l cryptobyte.String
+		if !s.ReadUint8LengthPrefixed(&l) {
+			return zone{}, errFormat
+		}
+		z.lines = append(z.lines, string(l))
+	}
+	if !s.ReadUint16(&ids) {
+		return zone{}, errFormat
+	}
+	for range ids {
+		var r idRange
+		if !s.ReadUint32(&r.shard) || !s.ReadUint32(&r.low) || !s.ReadUint32(&r.high) {
+			return zone{}, errFormat
+		}
+		z.ids = append(z.ids, r)
+	}
+	if !s.Empty() {
+		return zone{}, errFormat
+	}
+	return z, nil
+}

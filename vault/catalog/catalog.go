@@ -1,0 +1,272 @@
+// Package catalog finds recordings: one row for each, in sealed blocks of columns.
+//
+// Stage: line -> call -> encode -> seal -> store -> [search] -> release.
+//
+//	In:    a Row for each recording that is filed
+//	Out:   rows by time, line, direction and duration, newest first, at the same cost for any combination
+//	Owner: no goroutine; File, Replace and the rest may be called from several, queries run beside them
+//	Full:  the folder's error (folder.ErrFull) comes back, and the row is not filed; the store tries again
+//
+// A new row lies loose, sealed under its own recording's slot. When there are BlockRows of them they become a
+// block: sorted by time, cut into columns that are sealed apart under a slot of the block's own, so that a query
+// opens only the columns it asks about, and skips blocks whose zone (smallest and largest of everything) rules
+// them out. Nothing personal stands in a key of the folder. FORMAT.md section 12 has the bytes.
+package catalog
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"linekeep/audio/segment"
+	"linekeep/drivers/line"
+	"linekeep/vault/folder"
+	"linekeep/vault/keys"
+)
+
+var (
+	// ErrMissing reports a recording that is not in the catalogue.
+	ErrMissing = errors.New("catalog: no such recording")
+	// ErrAltered reports a row or a block that cannot be read. The rows of it are found again by Replace, from
+	// the recordings' manifests.
+	ErrAltered = errors.New("catalog: altered")
+	// ErrChanged reports that a block was rewritten under a query that had begun; asking again helps.
+	ErrChanged = errors.New("catalog: rewritten meanwhile")
+)
+
+// Row is what the catalogue knows of one recording.
+type Row struct {
+	ID        keys.ID
+	Line      string        // the line's id in the configuration
+	Class     string        // retention class
+	Start     time.Time     // of the first sample
+	Duration  time.Duration // kept in whole samples of 125 µs
+	Direction line.Direction
+	Number    line.Number // the other end's
+	Extension line.Number // the office end's
+	Answered  bool
+	Silent    bool
+	Trigger   segment.Trigger
+	Reason    segment.Reason
+	Gaps      int           // places where sound is missing
+	GapTotal  time.Duration // how much; kept in whole samples
+	Bytes     int64         // of ciphertext
+	Parties   []segment.Party
+	Continues keys.ID // the recording this one goes on from; zero if none
+	Recovered bool    // closed by recovery after a power cut or crash
+}
+
+// Cursor is a place in the order of the catalogue: newest first, and of the same time the higher id first.
+type Cursor struct {
+	Start time.Time
+	ID    keys.ID
+}
+
+// Cursor is the place of the row.
+func (r Row) Cursor() Cursor { return Cursor{r.Start, r.ID} }
+
+// compare is negative when a comes before b: newer first.
+func compare(a, b Row) int { return compareCursors(a.Cursor(), b.Cursor()) }
+
+func compareCursors(a, b Cursor) int {
+	return cmp.Or(b.Start.Compare(a.Start), compareIDs(b.ID, a.ID))
+}
+
+func compareIDs(a, b keys.ID) int {
+	return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Slot, b.Slot))
+}
+
+// Slots is what the catalogue needs of keys.Keys.
+type Slots interface {
+	Next(ctx context.Context, class string, at time.Time) (keys.Slot, error)
+	Slot(id keys.ID) (keys.Slot, error)
+}
+
+// Folder is what the catalogue needs of folder.Folder.
+type Folder interface {
+	Put(ctx context.Context, entries ...folder.Entry) error
+	Get(key []byte) ([]byte, error)
+	Walk(prefix []byte, visit func(key, value []byte, err error) error) error
+	Keys(prefix []byte, visit func(key []byte) error) error
+}
+
+// MaxBlockRows is the most rows of one block: its making deletes as many loose rows in the same transaction.
+const MaxBlockRows = 4096
+
+// Config of a catalogue.
+type Config struct {
+	BlockRows int // loose rows that become a block
+	Clock     func() time.Time
+}
+
+// Defaults make blocks of 4,096 rows: a few days of a busy office, and about 300 KB.
+func Defaults() Config { return Config{BlockRows: MaxBlockRows, Clock: time.Now} }
+
+// Validate reports what is wrong with c.
+func (c Config) Validate() error {
+	var errs []error
+	if c.BlockRows < 2 || c.BlockRows > MaxBlockRows {
+		errs = append(errs, fmt.Errorf("catalog.block_rows: %d, must be 2 to %d", c.BlockRows, MaxBlockRows))
+	}
+	if c.Clock == nil {
+		errs = append(errs, errors.New("catalog: no clock"))
+	}
+	return errors.Join(errs...)
+}
+
+// Catalog is an open catalogue.
+type Catalog struct {
+	cfg   Config
+	dir   Folder
+	slots Slots
+	log   *slog.Logger
+
+	writing sync.Mutex // one change at a time; held over the disk, and before mu
+
+	mu       sync.RWMutex
+	loose    []Row             // in the order of the catalogue; never changed in place, queries hold it
+	byID     map[keys.ID]Row   // the same, for Row
+	blocks   []*block          // newest end first; never changed in place
+	lost     map[keys.ID]error // blocks of which not even the zone could be made again
+	findings []error
+}
+
+// Open reads the loose rows and the zones of all blocks into memory (about 300 bytes each).
+func Open(ctx context.Context, cfg Config, dir Folder, slots Slots, log *slog.Logger) (*Catalog, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	c := &Catalog{cfg: cfg, dir: dir, slots: slots, log: log, byID: map[keys.ID]Row{}, lost: map[keys.ID]error{}}
+	if err := c.loadBlocks(ctx); err != nil {
+		return nil, fmt.Errorf("opening the catalogue: %w", err)
+	}
+	if err := c.loadLoose(ctx); err != nil {
+		return nil, fmt.Errorf("opening the catalogue: %w", err)
+	}
+	return c, nil
+}
+
+// Findings are what Open found altered; each names the row or block.
+func (c *Catalog) Findings() []error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Clone(c.findings)
+}
+
+func (c *Catalog) find(err error) { c.findings = append(c.findings, err) }
+
+// loadLoose opens the loose rows. One whose slot is gone was erased with its recording: it is removed.
+func (c *Catalog) loadLoose(ctx context.Context) error {
+	var erased []folder.Entry
+	err := c.dir.Walk([]byte{prefixRow}, func(key, value []byte, err error) error {
+		id, idErr := keys.IDFrom(bytes.TrimPrefix(key, []byte{prefixRow}))
+		if idErr != nil {
+			c.find(fmt.Errorf("%w: key %x: %w", ErrAltered, key, idErr))
+			return ctx.Err()
+		}
+		row, err := c.openRow(id, value, err)
+		switch {
+		case errors.Is(err, keys.ErrNoSlot):
+			erased = append(erased, folder.Entry{Key: key})
+		case err != nil:
+			c.find(fmt.Errorf("%w: row %s: %w", ErrAltered, id, err))
+		default:
+			c.byID[id] = row
+			c.loose = append(c.loose, row)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(c.loose, compare)
+	for batch := range slices.Chunk(erased, folder.MaxEntries) {
+		if err := c.dir.Put(ctx, batch...); err != nil {
+			return fmt.Errorf("removing erased rows: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *Catalog) openRow(id keys.ID, value []byte, err error) (Row, error) {
+	if err != nil {
+		return Row{}, err
+	}
+	slot, err := c.slots.Slot(id)
+	if err != nil {
+		return Row{}, err
+	}
+	return openLoose(slot.Meta(), id, value)
+}
+
+// loadBlocks opens all zones, and makes one again from its columns when it is damaged.
+func (c *Catalog) loadBlocks(ctx context.Context) error {
+	ids, err := c.blockIDs()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, err := c.loadBlock(ctx, id)
+		if err != nil {
+			err = fmt.Errorf("%w: block %s: %w", ErrAltered, id, err)
+			c.find(err)
+			c.lost[id] = err
+			continue
+		}
+		c.blocks = append(c.blocks, b)
+	}
+	slices.SortFunc(c.blocks, func(a, b *block) int { return b.zone.last.Compare(a.zone.last) })
+	return nil
+}
+
+// blockIDs are the blocks that have anything in the folder: a zone or a column.
+func (c *Catalog) blockIDs() ([]keys.ID, error) {
+	var ids []keys.ID
+	for _, prefix := range []byte{prefixZone, prefixColumn} {
+		err := c.dir.Keys([]byte{prefix}, func(key []byte) error {
+			id, err := keys.IDFrom(key[1:min(len(key), 1+idSize)])
+			if err != nil {
+				c.find(fmt.Errorf("%w: key %x: %w", ErrAltered, key, err))
+				return nil
+			}
+			ids = append(ids, id)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(ids, compareIDs)
+	return slices.Compact(ids), nil
+}
+
+func (c *Catalog) loadBlock(ctx context.Context, id keys.ID) (*block, error) {
+	slot, err := c.slots.Slot(id)
+	if err != nil {
+		return nil, err
+	}
+	b := &block{id: id, key: slot.Meta()}
+	value, err := c.dir.Get(zoneKey(id))
+	if err == nil {
+		b.zone, err = openZone(b.key, id, value)
+	}
+	if err == nil {
+		return b, nil
+	}
+	rows, colErr := c.readAll(b)
+	if colErr != nil {
+		return nil, errors.Join(err, colErr)
+	}
+	c.find(fmt.Errorf("%w: zone of block %s: %w; made again", ErrAltered, id, err))
+	b.zone = zoneOf(rows)
+	return b, c.dir.Put(ctx, folder.Entry{Key: zoneKey(id), Value: b.zone.seal(b.key, id)})
+}

@@ -1,0 +1,271 @@
+package catalog
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+
+	"linekeep/drivers/line"
+	"linekeep/vault/folder"
+	"linekeep/vault/keys"
+)
+
+// Query says which rows are wanted. The zero Query wants all.
+type Query struct {
+	From, To    time.Time       // starts in [From, To); zero leaves that end open
+	Lines       []string        // on one of these; nil for any
+	Direction   *line.Direction // nil for any
+	MinDuration time.Duration
+	MaxDuration time.Duration // 0 for any
+	Limit       int           // 0 for all
+	Before      *Cursor       // only rows after this place: for the next page the cursor of the last row seen
+}
+
+// Find gives the rows that match, newest first. A block that cannot be read comes as an error that names it, in
+// the place of its rows, and the search goes on; so an error means "there may be more", never "that was all".
+// A cancelled ctx ends it with ctx's error.
+func (c *Catalog) Find(ctx context.Context, q Query) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		s := c.search(q)
+		for _, b := range s.blocks {
+			if err := ctx.Err(); err != nil {
+				yield(Row{}, err)
+				return
+			}
+			if !s.rules(b.zone) {
+				continue
+			}
+			if !s.emit(yield, &b.zone.last) {
+				return
+			}
+			rows, err := s.open(c, b)
+			err = c.explain(b, err)
+			if err != nil && !yield(Row{}, err) {
+				return
+			}
+			s.add(rows)
+		}
+		for _, err := range s.lost {
+			if !yield(Row{}, err) {
+				return
+			}
+		}
+		s.emit(yield, nil)
+	}
+}
+
+// Row gives the row of one recording. Errors: ErrMissing, ErrAltered.
+func (c *Catalog) Row(id keys.ID) (Row, error) {
+	c.mu.RLock()
+	r, ok := c.byID[id]
+	blocks := c.blocks
+	c.mu.RUnlock()
+	if ok {
+		return r, nil
+	}
+	var errs []error
+	for _, b := range blocks {
+		if !b.zone.mayHave(id) {
+			continue
+		}
+		o := opened{c: c, b: b}
+		ids, err := o.fixed(colID)
+		if err != nil {
+			errs = append(errs, c.explain(b, err))
+			continue
+		}
+		if i := rowOf(ids, id); i >= 0 {
+			rows, err := o.rows([]uint16{uint16(i)})
+			if err != nil {
+				return Row{}, c.explain(b, err)
+			}
+			return rows[0], nil
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return Row{}, fmt.Errorf("recording %s: %w", id, err)
+	}
+	return Row{}, fmt.Errorf("recording %s: %w", id, ErrMissing)
+}
+
+// explain tells a block that a change took away meanwhile from one that is damaged.
+func (c *Catalog) explain(b *block, err error) error {
+	if err == nil || !errors.Is(err, folder.ErrMissing) {
+		return err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if !slices.Contains(c.blocks, b) {
+		return ErrChanged
+	}
+	return err
+}
+
+// All gives every row, for check. What cannot be read comes as an error that names it.
+func (c *Catalog) All(ctx context.Context) iter.Seq2[Row, error] { return c.Find(ctx, Query{}) }
+
+// search is one query under way.
+type search struct {
+	q       Query
+	blocks  []*block
+	lost    []error
+	pending []Row // matched, not yet given out, in order
+	given   int
+}
+
+func (c *Catalog) search(q Query) *search {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s := &search{q: q, blocks: c.blocks}
+	for _, err := range c.lost {
+		s.lost = append(s.lost, err)
+	}
+	for _, r := range c.loose {
+		if s.matches(r) {
+			s.pending = append(s.pending, r)
+		}
+	}
+	return s
+}
+
+// matches is the query said of one row.
+func (s *search) matches(r Row) bool {
+	q := s.q
+	return (q.From.IsZero() || !r.Start.Before(q.From)) && (q.To.IsZero() || r.Start.Before(q.To)) &&
+		(q.Lines == nil || slices.Contains(q.Lines, r.Line)) && (q.Direction == nil || *q.Direction == r.Direction) &&
+		r.Duration >= q.MinDuration && (q.MaxDuration == 0 || r.Duration <= q.MaxDuration) &&
+		(q.Before == nil || compareCursors(*q.Before, r.Cursor()) < 0)
+}
+
+// rules says whether a block may have rows that match.
+func (s *search) rules(z zone) bool {
+	q := s.q
+	return (q.From.IsZero() || !z.last.Before(q.From)) && (q.To.IsZero() || z.first.Before(q.To)) &&
+		(q.Lines == nil || slices.ContainsFunc(z.lines, func(l string) bool { return slices.Contains(q.Lines, l) })) &&
+		(q.Direction == nil || z.directions&(1<<*q.Direction) != 0) &&
+		z.longest.Duration() >= q.MinDuration && (q.MaxDuration == 0 || z.shortest.Duration() <= q.MaxDuration) &&
+		(q.Before == nil || !z.first.After(q.Before.Start))
+}
+
+// emit gives out what no block still to come can be newer than; nil when none comes. False ends the search.
+func (s *search) emit(yield func(Row, error) bool, newestToCome *time.Time) bool {
+	for len(s.pending) > 0 && (newestToCome == nil || s.pending[0].Start.After(*newestToCome)) {
+		if s.q.Limit > 0 && s.given == s.q.Limit {
+			return false
+		}
+		if !yield(s.pending[0], nil) {
+			return false
+		}
+		s.given++
+		s.pending = s.pending[1:]
+	}
+	return s.q.Limit == 0 || s.given < s.q.Limit
+}
+
+// add merges rows, which are in order, into what is pending.
+func (s *search) add(rows []Row) {
+	if len(s.pending) == 0 {
+		s.pending = rows
+		return
+	}
+	merged := slices.Concat(s.pending, rows)
+	slices.SortFunc(merged, compare)
+	s.pending = merged
+}
+
+// open gives the rows of a block that match, opening only the columns that can still rule a row out, the
+// narrowest first.
+func (s *search) open(c *Catalog, b *block) ([]Row, error) {
+	o := opened{c: c, b: b}
+	places := make([]uint16, b.zone.rows)
+	for i := range places {
+		places[i] = uint16(i)
+	}
+	for _, filter := range []func(*opened, []uint16) ([]uint16, error){s.byLine, s.byDirection, s.byDuration, s.byTime} {
+		var err error
+		if places, err = filter(&o, places); err != nil || len(places) == 0 {
+			return nil, err
+		}
+	}
+	if s.q.Limit > 0 && len(places) > s.q.Limit-s.given {
+		places = places[:s.q.Limit-s.given] // in order, so these are the newest
+	}
+	return o.rows(places)
+}
+
+func (s *search) byLine(o *opened, places []uint16) ([]uint16, error) {
+	if s.q.Lines == nil || !slices.ContainsFunc(o.b.zone.lines, func(l string) bool { return !slices.Contains(s.q.Lines, l) }) {
+		return places, nil
+	}
+	col, err := o.names(colLine)
+	if err != nil {
+		return nil, err
+	}
+	wanted := make([]bool, len(col.names))
+	for i, n := range col.names {
+		wanted[i] = slices.Contains(s.q.Lines, n)
+	}
+	return slices.DeleteFunc(places, func(i uint16) bool { return !wanted[col.place(int(i))] }), nil
+}
+
+func (s *search) byDirection(o *opened, places []uint16) ([]uint16, error) {
+	if s.q.Direction == nil || o.b.zone.directions == 1<<*s.q.Direction {
+		return places, nil
+	}
+	col, err := o.fixed(colDirection)
+	if err != nil {
+		return nil, err
+	}
+	want := uint8(*s.q.Direction)
+	return slices.DeleteFunc(places, func(i uint16) bool { return col[i] != want }), nil
+}
+
+func (s *search) byDuration(o *opened, places []uint16) ([]uint16, error) {
+	z, low, high := o.b.zone, s.q.MinDuration, s.q.MaxDuration
+	if z.shortest.Duration() >= low && (high == 0 || z.longest.Duration() <= high) {
+		return places, nil
+	}
+	col, err := o.fixed(colDuration)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(places, func(i uint16) bool {
+		d := line.Samples(binary.BigEndian.Uint32(col[4*int(i):])).Duration()
+		return d < low || (high != 0 && d > high)
+	}), nil
+}
+
+func (s *search) byTime(o *opened, places []uint16) ([]uint16, error) {
+	z, q := o.b.zone, s.q
+	if (q.From.IsZero() || !z.first.Before(q.From)) && (q.To.IsZero() || z.last.Before(q.To)) &&
+		(q.Before == nil || z.last.Before(q.Before.Start)) {
+		return places, nil
+	}
+	starts, err := o.fixed(colStart)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := o.fixed(colID)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(places, func(i uint16) bool {
+		at := startAt(starts, int(i))
+		return (!q.From.IsZero() && at.Before(q.From)) || (!q.To.IsZero() && !at.Before(q.To)) ||
+			(q.Before != nil && compareCursors(*q.Before, Cursor{at, idAt(ids, int(i))}) >= 0)
+	}), nil
+}
+
+func startAt(col cryptobyte.String, i int) time.Time {
+	return time.Unix(0, int64(binary.BigEndian.Uint64(col[8*i:]))).UTC()
+}
+
+func idAt(col cryptobyte.String, i int) keys.ID {
+	return keys.ID{Shard: binary.BigEndian.Uint32(col[8*i:]), Slot: binary.BigEndian.Uint32(col[8*i+4:])}
+}
