@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +17,11 @@ import (
 
 // TestP02_WhateverALineDoesEverySampleIsRecordedOrAMarkedGapAtItsPlace runs hostile lines against hostile sinks.
 func TestP02_WhateverALineDoesEverySampleIsRecordedOrAMarkedGapAtItsPlace(t *testing.T) {
-	for seed := range uint64(40) {
+	seeds := uint64(10)
+	if os.Getenv("LONG") == "1" {
+		seeds = 300
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { hostile(t, rand.New(rand.NewPCG(seed, 1))) })
 		})
@@ -38,13 +44,14 @@ func hostile(t *testing.T, rng *rand.Rand) {
 		configs = append(configs, lc)
 	}
 	sink := newMemSink(t)
-	calm := false // the sink takes everything at the end, so that every recording can be looked at whole
+	var calm atomic.Bool // the sink takes everything at the end, so that every recording can be looked at whole
+	mood := rand.New(rand.NewPCG(rng.Uint64(), 2))
 	sink.commit = func(*segment.Group) error {
 		switch {
-		case calm:
-		case rng.IntN(40) == 0:
-			<-time.After(time.Duration(rng.IntN(9000)) * time.Millisecond)
-		case rng.IntN(8) == 0:
+		case calm.Load():
+		case mood.IntN(40) == 0:
+			<-time.After(time.Duration(mood.IntN(9000)) * time.Millisecond)
+		case mood.IntN(8) == 0:
 			return errors.New("disk in a bad mood")
 		}
 		return nil
@@ -59,9 +66,7 @@ func hostile(t *testing.T, rng *rand.Rand) {
 				p.Resume(id)
 			}
 		}
-		sink.mu.Lock()
-		calm = true
-		sink.mu.Unlock()
+		calm.Store(true)
 		wait(10 * time.Second)
 	})
 	for i, l := range lines {

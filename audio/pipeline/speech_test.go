@@ -243,9 +243,9 @@ func channel(pcm []int16, of, n int) []float64 {
 	return out
 }
 
-// bestLag is the best correlation of y with x for shifts of y up to reach samples either way.
+// bestLag is the best correlation of y with x for shifts of y up to reach samples either way, in the first 30 s.
 func bestLag(x, y []float64, reach int) (best float64, lag int) {
-	n := min(len(x), len(y))
+	n := min(len(x), len(y), 30*line.RateHz)
 	for shift := -reach; shift <= reach; shift += 4 {
 		if c := correlate(x[:n], y[:n], shift); c > best {
 			best, lag = c, shift
