@@ -67,17 +67,14 @@ func (l *simLine) start(at time.Time) {
 func (l *simLine) stop(at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.advance(at)
+	l.cutShort(at)
 	l.end = at
 }
 
 func (l *simLine) plug(in bool, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.advance(now)
-	if l.pulled && in && !l.begin.IsZero() && l.end.IsZero() { // what has passed since the last mark is lost too
-		l.commit(piece{to: line.In(now.Sub(l.begin)), cause: line.CauseGone})
-	}
+	l.cutShort(now)
 	l.pulled = !in
 	l.advance(now)
 }
@@ -159,6 +156,17 @@ func (l *simLine) advance(now time.Time) {
 			return
 		}
 		l.commit(p)
+	}
+}
+
+// cutShort moves the line on to now, to the sample where a loss is under way.
+func (l *simLine) cutShort(now time.Time) {
+	l.advance(now)
+	if l.begin.IsZero() || !l.end.IsZero() {
+		return
+	}
+	if p := l.upcoming(); p.cause != line.CauseNone {
+		l.commit(piece{line.In(now.Sub(l.begin)), p.cause})
 	}
 }
 
