@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"linekeep/ui/api"
 	"linekeep/ui/assets"
@@ -65,3 +66,20 @@ func start(t *testing.T, st api.Status, change ...func(*console.Config)) *box {
 
 // shots is a folder for pictures; empty when nobody asked for them.
 func shots() string { return os.Getenv("LINEKEEP_SHOTS") }
+
+// waitFor waits until something listens at an address.
+func waitFor(t *testing.T, address string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			if err := conn.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("nothing listens at %s: %v", address, err)
+		}
+	}
+}

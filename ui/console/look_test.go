@@ -39,7 +39,8 @@ const askAxe = `axe.run(document, {preload: false, resultTypes: ["violations"], 
 // faults are what the page must never have, asked of the page itself.
 const askFaults = `(() => {
   const bad = [], e = document.scrollingElement;
-  if (e.scrollWidth > innerWidth) bad.push("scrolls sideways: " + e.scrollWidth + " > " + innerWidth);
+  const wide = e.clientWidth;
+  if (e.scrollWidth > wide) bad.push("scrolls sideways: " + e.scrollWidth + " > " + wide);
   if (document.querySelector("[style]")) bad.push("has a style attribute");
   if (document.querySelector("style, script:not([src])")) bad.push("has an inline style or script");
   for (const el of document.querySelectorAll("*")) for (const a of el.attributes) if (/^on/.test(a.name)) bad.push("has " + a.name);
@@ -50,7 +51,7 @@ const askFaults = `(() => {
   }
   for (const el of document.querySelectorAll("body *:not(.vh):not(.vh *)")) {
     const r = el.getBoundingClientRect();
-    if (el.closest("svg") === null && r.width > 0 && (r.right > innerWidth + 1 || r.left < -1) && !el.classList.contains("skip")) bad.push("sticks out: " + el.className + " " + el.textContent.slice(0, 40));
+    if (el.closest("svg") === null && r.width > 0 && (r.right > wide + 1 || r.left < -1) && !el.classList.contains("skip")) bad.push("sticks out: " + el.className + " " + el.textContent.slice(0, 40));
   }
   return JSON.stringify(bad);
 })()`

@@ -158,17 +158,22 @@ func Ask[T any](t *testing.T, tab context.Context, expression string) T {
 	return v
 }
 
-// Until waits for an expression to become true in the page.
+// Until waits for an expression, or the promise that it is, to become true in the page.
 func Until(t *testing.T, tab context.Context, expression string) {
 	t.Helper()
 	end := time.Now().Add(lookTime / 3)
-	for !Ask[bool](t, tab, "Boolean("+expression+")") {
+	for !Ask[bool](t, tab, "Promise.resolve("+expression+").then(Boolean)") {
 		if time.Now().After(end) {
 			t.Fatalf("never so in the page: %.160s", expression)
 		}
-		// The page itself says when its next picture is due: the test looks once a picture.
-		Ask[bool](t, tab, "new Promise(r => requestAnimationFrame(() => r(true)))")
+		Frame(t, tab)
 	}
+}
+
+// Frame waits until the page draws its next picture: the pace at which it is worth asking again.
+func Frame(t *testing.T, tab context.Context) {
+	t.Helper()
+	Ask[bool](t, tab, "new Promise(r => requestAnimationFrame(() => r(true)))")
 }
 
 // Press presses a key, such as kb.Tab.

@@ -56,7 +56,7 @@ func head(st api.Status) Head {
 	}
 	t := st.Today
 	open := unexplained(t)
-	switch faulty := in(st, api.Fault); {
+	switch faulty, paused := in(st, api.Fault), in(st, api.Paused); {
 	case len(st.Lines) == 0:
 		h.Sentence = "No line is set up, so nothing can be recorded."
 	case st.Recording != api.Yes && st.Recording != api.Trouble:
@@ -65,6 +65,8 @@ func head(st api.Status) Head {
 		h.Sentence = fmt.Sprintf("%s, line %d, is not being recorded.", label(st, faulty[0]), faulty[0])
 	case len(faulty) > 1:
 		h.Sentence = fmt.Sprintf("%d of %s are not being recorded.", len(faulty), count(uint64(len(st.Lines)), "line", "lines"))
+	case len(paused) > 0:
+		h.Sentence = "Recording is paused on " + lines(paused) + "."
 	case t.Missed+open == 1:
 		h.Sentence = "1 call today was missed."
 	case t.Missed+open > 1:
@@ -117,6 +119,14 @@ func sum(t api.Totals) Sum {
 	return s
 }
 
+// Figure writes a figure of the statement.
+func (Sum) Figure(n uint64) string {
+	if n < 10000 {
+		return strconv.FormatUint(n, 10) // four digits are read at a glance without a space
+	}
+	return thousands(int64(min(n, math.MaxInt64)))
+}
+
 // notices are the alarms, the worst first, and within that the oldest first.
 func notices(st api.Status) []Notice {
 	alarms := slices.Clone(st.Alarms)
@@ -157,8 +167,8 @@ func lamps(st api.Status) Lamps {
 	recording := st.Recording == api.Yes || st.Recording == api.Trouble
 	due := slices.ContainsFunc(st.Alarms, func(a api.Alarm) bool { return !isFault(a) })
 	fault := !recording || slices.ContainsFunc(st.Alarms, isFault)
-	l := Lamps{Main: []Lamp{
-		on("Power", true, shapeLamp, toneGood),
+	const row = 4 // lines of the small box, whose lamps stand in one row
+	l := Lamps{Few: len(st.Lines) <= row, Power: on("Power", true, shapeLamp, toneGood), Main: []Lamp{
 		on("Recording", recording, shapeLamp, toneGood),
 		on("Attention", due, shapeDue, toneDue),
 		on("Fault", fault, shapeFault, toneFault),
@@ -182,13 +192,13 @@ func lamps(st api.Status) Lamps {
 
 // facts are what else is worth knowing about the box.
 func facts(st api.Status) Facts {
-	f := Facts{Store: State{shapeDone, toneGood, "answers"}, Version: st.Version, Lag: lag(st.Store.Lag)}
+	f := Facts{Store: State{shapeDone, toneGood, "Answers"}, Version: st.Version, Lag: lag(st.Store.Lag)}
 	if !st.Store.Answers {
-		f.Store = State{shapeFault, toneFault, "does not answer"}
+		f.Store = State{shapeFault, toneFault, "Does not answer"}
 	}
 	f.Room = room(st.Store)
 	if !st.Started.IsZero() {
-		f.Running = since(st.Now, st.Started)
+		f.Running = st.Started.In(st.Now.Location()).Format("2 January, 15:04")
 	}
 	return f
 }
@@ -199,18 +209,18 @@ func lag(d time.Duration) string {
 		return "not known yet"
 	}
 	if d < 10*time.Second {
-		return fmt.Sprintf("%.1f s after it is heard", d.Seconds())
+		return fmt.Sprintf("%.1f\u00a0s", d.Seconds())
 	}
-	return length(d) + " after it is heard"
+	return length(d)
 }
 
 // room says how much more sound the disk holds: in hours of calls when that is known, in bytes when not.
 func room(s api.Store) string {
 	switch {
 	case s.HoursLeft >= 1:
-		return "about " + thousands(roundTo2(s.HoursLeft)) + " hours of calls"
+		return "about " + thousands(roundTo2(s.HoursLeft)) + " hours"
 	case s.HoursLeft > 0:
-		return "less than an hour of calls"
+		return "less than an hour"
 	case s.FreeBytes > 0:
 		return strconv.FormatFloat(math.Round(float64(s.FreeBytes)/1e8)/10, 'f', -1, 64) + " GB"
 	default:

@@ -121,7 +121,9 @@ type Sum struct {
 
 // Lamps are the lamps on the face of the box.
 type Lamps struct {
+	Power       Lamp
 	Main, Lines []Lamp
+	Few         bool // all lamps fit in one row, as on the small box
 }
 
 // Lamp is one lamp.

@@ -31,7 +31,7 @@ func place(db float64) float64 {
 	return math.Round(1000*(min(max(db, floorDB), 0)-floorDB)/-floorDB) / 10
 }
 
-func percent(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) + "%" }
+func percent(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) + "%" }
 
 // loudness says a level, as in "good, −23 decibels".
 func loudness(s api.Side) string {
@@ -111,13 +111,13 @@ func length(d time.Duration) string {
 	s := int64(max(d, 0) / time.Second)
 	switch {
 	case s < 60:
-		return fmt.Sprintf("%d s", s)
+		return fmt.Sprintf("%d\u00a0s", s)
 	case s < 3600:
-		return fmt.Sprintf("%d min %d s", s/60, s%60)
+		return fmt.Sprintf("%d\u00a0min %d\u00a0s", s/60, s%60)
 	case s < 48*3600:
-		return fmt.Sprintf("%d h %d min", s/3600, s/60%60)
+		return fmt.Sprintf("%d\u00a0h %d\u00a0min", s/3600, s/60%60)
 	default:
-		return fmt.Sprintf("%d days", s/86400)
+		return fmt.Sprintf("%d\u00a0days", s/86400)
 	}
 }
 

@@ -1,6 +1,6 @@
 // The live half of the console. The page is whole without it; with it, meters move and the words keep up.
 // The box sends everything that is shown, words included. The only words of this module are those for a box that
-// does not answer, because then nobody else can say them.
+// does not answer: then nobody else can say them.
 
 import { Link } from "./link.ts";
 import { showGauges, showTexts } from "./gauges.ts";

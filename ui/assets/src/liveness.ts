@@ -11,6 +11,7 @@ export class Liveness {
   live(): void {
     this.#page.documentElement.classList.remove("is-stale");
     this.#text(this.#page.getElementById("liveness"), "Live.");
+    this.#notice(false);
   }
 
   /** New pieces were put into the page. */
@@ -29,10 +30,16 @@ export class Liveness {
     this.#text(glass?.querySelector(".word"), "Not live");
     // The box's own clock as it was last heard: the clock of this computer may be another.
     const clock = this.#page.querySelector('[data-live="clock"]')?.textContent ?? "";
-    const more = `This page lost the box at ${clock}. What it shows is from then. It keeps trying. The lamps on the box say what is so.`;
-    this.#text(glass?.querySelector(".more"), more);
+    this.#text(glass?.querySelector(".more"), `This page lost the box at ${clock}.`);
+    this.#text(this.#page.getElementById("lost-at"), clock);
+    this.#notice(true);
     this.#text(this.#page.getElementById("liveness"), "Not live.");
     this.pieces();
+  }
+
+  #notice(shown: boolean): void {
+    const notice = this.#page.getElementById("lost");
+    if (notice && notice.hidden === shown) notice.hidden = !shown;
   }
 
   #text(el: Element | null | undefined, text: string): void {

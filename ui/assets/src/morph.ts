@@ -25,37 +25,35 @@ export function replacePiece(page: Document, id: string, html: string): void {
 }
 
 function morph(old: Element, now: Element): void {
+  const moving = keyOf(old) !== "";
   for (const a of [...old.attributes]) if (!now.hasAttribute(a.name)) old.removeAttribute(a.name);
-  for (const a of now.attributes) if (old.getAttribute(a.name) !== a.value) old.setAttribute(a.name, a.value);
+  for (const a of now.attributes) {
+    if (moving && a.name.startsWith("aria-value")) continue;
+    if (old.getAttribute(a.name) !== a.value) old.setAttribute(a.name, a.value);
+  }
+  // A figure that moves by itself comes empty in a piece: what stands on the page is newer.
+  if (moving) return;
 
-  const next = [...now.childNodes];
+  const page = old.ownerDocument;
   const had = [...old.childNodes];
+  const next = [...now.childNodes];
   next.forEach((node, i) => {
     const was = had[i];
-    if (!was) old.append(page(old).adoptNode(node));
-    else if (!isLike(was, node)) was.replaceWith(page(old).adoptNode(node));
-    else if (was instanceof Element && node instanceof Element) {
-      if (!isMoving(was, node)) morph(was, node);
-    } else if (was.nodeValue !== node.nodeValue) was.nodeValue = node.nodeValue;
+    if (!was) old.append(page.adoptNode(node));
+    else if (!isLike(was, node)) was.replaceWith(page.adoptNode(node));
+    else if (was instanceof Element && node instanceof Element) morph(was, node);
+    else if (was.nodeValue !== node.nodeValue) was.nodeValue = node.nodeValue;
   });
   for (const rest of had.slice(next.length)) rest.remove();
 }
 
-/** A figure that moves by itself comes empty in a piece: what stands on the page is newer. */
-function isMoving(was: Element, now: Element): boolean {
-  const key = keyOf(was);
-  return key !== "" && key === keyOf(now) && was.getAttribute("class") === now.getAttribute("class");
-}
-
+/** Two nodes of the same kind, and the same figure or none: one can be made into the other. */
 function isLike(was: Node, now: Node): boolean {
   if (was.nodeType !== now.nodeType || was.nodeName !== now.nodeName) return false;
   return !(was instanceof Element && now instanceof Element) || (was.id === now.id && keyOf(was) === keyOf(now));
 }
 
+/** The name under which a figure moves by itself, or nothing. */
 function keyOf(el: Element): string {
   return el.getAttribute("data-live") ?? "";
-}
-
-function page(el: Element): Document {
-  return el.ownerDocument;
 }
