@@ -26,6 +26,7 @@ type Config struct {
 	Site    Site
 	Data    Data
 	TPM     TPM
+	Custody Custody
 	Console Console
 	Control Control
 	Lines   []Line
@@ -47,6 +48,11 @@ type Data struct {
 type TPM struct {
 	Device string // a device such as /dev/tpmrm0
 	Policy string // the file with the vendor's signed policy
+}
+
+// Custody is who may hear.
+type Custody struct {
+	Fingerprint string // of the key that recordings are locked with, as printed; empty where none is known
 }
 
 // Console is the web console.

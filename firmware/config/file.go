@@ -23,6 +23,9 @@ type file struct {
 		Device value[string] `toml:"device"`
 		Policy value[string] `toml:"policy"`
 	} `toml:"tpm"`
+	Custody struct {
+		Fingerprint value[string] `toml:"fingerprint"`
+	} `toml:"custody"`
 	Console struct {
 		Address value[string] `toml:"address"`
 	} `toml:"console"`

@@ -86,6 +86,7 @@ func (r *reader) config(f file) Config {
 	r.classes(c.Data.Classes)
 	need(r, "tpm.device", f.TPM.Device, &c.TPM.Device)
 	need(r, "tpm.policy", f.TPM.Policy, &c.TPM.Policy)
+	take(r, "custody.fingerprint", f.Custody.Fingerprint, &c.Custody.Fingerprint)
 	need(r, "console.address", f.Console.Address, &c.Console.Address)
 	r.address("console.address", c.Console.Address)
 	need(r, "control.socket", f.Control.Socket, &c.Control.Socket)

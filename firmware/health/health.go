@@ -173,16 +173,16 @@ func (h *Health) Filed(f Filed) {
 	h.sound += f.Length
 	h.bytes += f.Bytes
 	if d := h.days[f.Line]; d != nil { // a line taken out of the settings can still have recordings to be closed at start
-		d.file(f)
+		d.file(f, f.Start.Before(h.started))
 	}
 }
 
 // Filed says what was filed.
 type Filed struct {
 	Line      string
-	Gaps      bool // some of it is missing, and the recording says where and why
-	Earlier   bool // of an earlier run of the box
-	Continues bool // goes on from another recording of the same call
+	Gaps      bool      // some of it is missing, and the recording says where and why
+	Start     time.Time // before this run of the box began, it is none of this run's calls
+	Continues bool      // goes on from another recording of the same call
 	Length    time.Duration
 	Bytes     int64
 }

@@ -193,7 +193,7 @@ func TestADayEndsAtMidnightOfThePlace(t *testing.T) {
 	b := newBox()
 	b.lines[0].Seen, b.lines[0].Began, b.lines[0].Ended = 1, 1, 1
 	b.Health.Status(t.Context())
-	b.Filed(Filed{Line: "reception"})
+	b.Filed(Filed{Line: "reception", Start: b.now})
 	if got := b.Health.Status(t.Context()).Today; got != (api.Totals{Seen: 1, Recorded: 1}) {
 		t.Errorf("today: %+v", got)
 	}

@@ -11,7 +11,7 @@ import (
 //
 // What was seen comes from the line, what was recorded from the catalogue; neither is taken from the other. A call that
 // goes on over midnight belongs to the day it ends in. What an earlier run of the box saw and filed today is told again
-// by the catalogue at start (Filed with Earlier); what it missed is not known any more.
+// by the catalogue at start (as filed earlier); what it missed is not known any more.
 type tally struct {
 	base     counts // what the line had counted when the day began
 	last     counts // what it had counted when we looked last
@@ -39,17 +39,17 @@ func (t *tally) see(now time.Time, c counts) {
 	t.last = c
 }
 
-// file counts what was filed.
-func (t *tally) file(f Filed) {
+// file counts what was filed, in this run or in an earlier one.
+func (t *tally) file(f Filed, earlier bool) {
 	switch {
-	case f.Earlier:
+	case earlier:
 		t.extra++
 	case len(t.ended) > 0:
 		t.ended = slices.Delete(t.ended, 0, 1)
 	default:
 		t.early++
 	}
-	if f.Continues && !f.Earlier {
+	if f.Continues && !earlier {
 		t.extra++ // one call seen, and now two recordings of it
 	}
 	if f.Gaps {

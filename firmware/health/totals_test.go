@@ -25,18 +25,18 @@ func TestP02_TheDayAddsUp(t *testing.T) {
 			do:   func(y *tally, now time.Time) { y.see(now, counts{1, 1, 1}) },
 			want: api.Totals{Seen: 1, Now: 1}},
 		{name: "filed",
-			do:   func(y *tally, now time.Time) { y.see(now, counts{1, 1, 1}); y.file(Filed{}) },
+			do:   func(y *tally, now time.Time) { y.see(now, counts{1, 1, 1}); y.file(Filed{}, false) },
 			want: api.Totals{Seen: 1, Recorded: 1}},
 		{name: "filed with a gap",
-			do:   func(y *tally, now time.Time) { y.see(now, counts{1, 1, 1}); y.file(Filed{Gaps: true}) },
+			do:   func(y *tally, now time.Time) { y.see(now, counts{1, 1, 1}); y.file(Filed{Gaps: true}, false) },
 			want: api.Totals{Seen: 1, Gaps: 1}},
 		{name: "filed before we saw it end",
-			do:   func(y *tally, now time.Time) { y.see(now, counts{1, 1, 0}); y.file(Filed{}) },
+			do:   func(y *tally, now time.Time) { y.see(now, counts{1, 1, 0}); y.file(Filed{}, false) },
 			want: api.Totals{Seen: 1, Recorded: 1}},
 		{name: "and then we saw it end",
 			do: func(y *tally, now time.Time) {
 				y.see(now, counts{1, 1, 0})
-				y.file(Filed{})
+				y.file(Filed{}, false)
 				y.see(now, counts{1, 1, 1})
 			},
 			want: api.Totals{Seen: 1, Recorded: 1}},
@@ -47,27 +47,27 @@ func TestP02_TheDayAddsUp(t *testing.T) {
 			do:   func(y *tally, now time.Time) { y.see(now, counts{1, 1, 1}) },
 			want: api.Totals{Seen: 1, Missed: 1}},
 		{name: "filed very late after all", at: late,
-			do:   func(y *tally, now time.Time) { y.see(now, counts{1, 1, 1}); y.file(Filed{}) },
+			do:   func(y *tally, now time.Time) { y.see(now, counts{1, 1, 1}); y.file(Filed{}, false) },
 			want: api.Totals{Seen: 1, Recorded: 1}},
 		{name: "of an earlier run of the box",
-			do:   func(y *tally, now time.Time) { y.file(Filed{Earlier: true, Gaps: true}); y.file(Filed{Earlier: true}) },
+			do:   func(y *tally, now time.Time) { y.file(Filed{Gaps: true}, true); y.file(Filed{}, true) },
 			want: api.Totals{Seen: 2, Recorded: 1, Gaps: 1}},
 		{name: "one call in two recordings hides no missed one",
 			do: func(y *tally, now time.Time) {
 				y.see(now, counts{seen: 2, began: 2, ended: 2})
-				y.file(Filed{})
-				y.file(Filed{Continues: true})
+				y.file(Filed{}, false)
+				y.file(Filed{Continues: true}, false)
 			},
 			want: api.Totals{Seen: 3, Recorded: 2, Missed: 1}},
 		{name: "a call that goes on over midnight belongs to the day it ends in",
 			do: func(y *tally, now time.Time) {
 				y.see(now, counts{5, 5, 4})
 				for range 4 {
-					y.file(Filed{})
+					y.file(Filed{}, false)
 				}
 				y.turn(now)
 				y.see(now, counts{6, 6, 5})
-				y.file(Filed{})
+				y.file(Filed{}, false)
 			},
 			want: api.Totals{Seen: 2, Recorded: 1, Now: 1}},
 		{name: "what was missed yesterday is not missed today",
@@ -107,13 +107,13 @@ func FuzzTotals(f *testing.F) {
 			case 2:
 				c.ended = min(c.ended+1, c.began)
 			case 3:
-				y.file(Filed{Gaps: a > 64})
+				y.file(Filed{Gaps: a > 64}, false)
 			case 4:
-				y.file(Filed{Earlier: true})
+				y.file(Filed{}, true)
 			case 5:
 				y.turn(now)
 			case 6:
-				y.file(Filed{Continues: true})
+				y.file(Filed{Continues: true}, false)
 			case 7:
 				now = now.Add(fileWithin)
 			}

@@ -54,7 +54,7 @@ func (c *Client) Check(ctx context.Context) (v service.Report, err error) {
 }
 
 // Calls lists what the vault holds.
-func (c *Client) Calls(ctx context.Context, q service.Query) (calls []service.Call, err error) {
+func (c *Client) Calls(ctx context.Context, q service.Query) (list service.List, err error) {
 	v := url.Values{}
 	set := func(key, text string, is bool) {
 		if is {
@@ -67,7 +67,7 @@ func (c *Client) Calls(ctx context.Context, q service.Query) (calls []service.Ca
 	set("direction", q.Direction, q.Direction != "")
 	set("shortest", q.Shortest.String(), q.Shortest != 0)
 	set("limit", strconv.Itoa(q.Limit), q.Limit != 0)
-	return calls, c.ask(ctx, http.MethodGet, pathCalls+"?"+v.Encode(), nil, &calls)
+	return list, c.ask(ctx, http.MethodGet, pathCalls+"?"+v.Encode(), nil, &list)
 }
 
 // Play copies a call to w. After an error, what was written is not a whole copy.

@@ -28,9 +28,9 @@ type fakeVault struct {
 	after error // what happens after the sound
 }
 
-func (f *fakeVault) Find(_ context.Context, q service.Query) ([]service.Call, error) {
+func (f *fakeVault) Find(_ context.Context, q service.Query) (service.List, error) {
 	f.asked = q
-	return []service.Call{{ID: "7-42", Line: "reception", Length: time.Minute}}, nil
+	return service.List{Calls: []service.Call{{ID: "7-42", Line: "reception", Length: time.Minute}}}, nil
 }
 
 func (f *fakeVault) Check(context.Context) (service.Report, error) {
@@ -102,8 +102,8 @@ func TestWhatIsAskedIsAnswered(t *testing.T) {
 	}
 	q := service.Query{From: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC),
 		Line: "reception", Direction: "in", Shortest: 90 * time.Second, Limit: 5}
-	if calls, err := c.Calls(t.Context(), q); err != nil || len(calls) != 1 || calls[0].ID != "7-42" {
-		t.Errorf("Calls: got %v, %v", calls, err)
+	if l, err := c.Calls(t.Context(), q); err != nil || len(l.Calls) != 1 || l.Calls[0].ID != "7-42" {
+		t.Errorf("Calls: got %v, %v", l, err)
 	}
 	if d := cmp.Diff(q, v.asked); d != "" {
 		t.Errorf("what the vault was asked, want -, got +:\n%s", d)
@@ -143,8 +143,8 @@ func TestErrorsArriveAsThemselves(t *testing.T) {
 
 func TestAnUnknownCriterionIsRefusedNotIgnored(t *testing.T) {
 	c, _, _ := serve(t, &fakeVault{})
-	var calls []service.Call
-	if err := c.ask(t.Context(), "GET", pathCalls+"?number=0163", nil, &calls); !errors.Is(err, service.ErrBadQuestion) {
+	var list service.List
+	if err := c.ask(t.Context(), "GET", pathCalls+"?number=0163", nil, &list); !errors.Is(err, service.ErrBadQuestion) {
 		t.Errorf("a criterion that does not exist: got %v, want ErrBadQuestion", err)
 	}
 }

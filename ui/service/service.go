@@ -34,7 +34,7 @@ const maxCalls = 1000
 
 // Vault is what the service asks of the vault.
 type Vault interface {
-	Find(ctx context.Context, q Query) ([]Call, error)
+	Find(ctx context.Context, q Query) (List, error)
 	Play(ctx context.Context, w io.Writer, p Playing) error
 	Check(ctx context.Context) (Report, error)
 }
@@ -59,9 +59,15 @@ type Call struct {
 	Tracks    []string // office and caller, or both
 	Answered  bool
 	Silent    bool // no sound over the line's level in all of it
-	Gaps      bool // some of it is missing; the recording says where and why
+	Gaps      int  // places where sound is missing; the recording says where and why
+	Lost      time.Duration
 	Recovered bool // its end is where a power cut or crash left it
-	Open      bool // still going on
+}
+
+// List is what a query found, newest first.
+type List struct {
+	Calls      []Call
+	Incomplete string `json:",omitempty"` // why there may be more: part of the catalogue cannot be read
 }
 
 // Format is a kind of file.
@@ -126,9 +132,9 @@ func (s *Service) Lines(ctx context.Context, who Caller) ([]api.Line, error) {
 }
 
 // Calls lists what the vault holds, newest first.
-func (s *Service) Calls(ctx context.Context, who Caller, q Query) ([]Call, error) {
+func (s *Service) Calls(ctx context.Context, who Caller, q Query) (List, error) {
 	if err := allowed(who, ActCalls); err != nil {
-		return nil, err
+		return List{}, err
 	}
 	if q.Limit <= 0 || q.Limit > maxCalls {
 		q.Limit = maxCalls

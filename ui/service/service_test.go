@@ -16,9 +16,9 @@ type fakeVault struct {
 	hold  chan struct{}
 }
 
-func (f *fakeVault) Find(_ context.Context, q Query) ([]Call, error) {
+func (f *fakeVault) Find(_ context.Context, q Query) (List, error) {
 	f.limit = q.Limit
-	return nil, nil
+	return List{}, nil
 }
 
 func (f *fakeVault) Play(ctx context.Context, w io.Writer, _ Playing) error {

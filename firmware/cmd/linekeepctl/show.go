@@ -126,27 +126,29 @@ func word(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-func sayCalls(w io.Writer, calls []service.Call) {
+func sayCalls(w io.Writer, list service.List) {
 	fmt.Fprintln(w, "CALL\tSTART\tLENGTH\tLINE\tCLASS\tDIRECTION\tTRACKS\tREMARKS")
-	for _, c := range calls {
+	for _, c := range list.Calls {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, c.Start.Local().Format("2006-01-02 15:04:05"),
 			c.Length.Round(100*time.Millisecond), c.Line, c.Class, c.Direction, strings.Join(c.Tracks, ", "), remarks(c))
+	}
+	if list.Incomplete != "" {
+		fmt.Fprintf(w, "There may be more: %s\n", list.Incomplete)
 	}
 }
 
 func remarks(c service.Call) string {
 	var all []string
-	for _, r := range []struct {
-		is   bool
-		text string
-	}{
-		{c.Open, "still going on"}, {c.Gaps, "has gaps"}, {c.Silent, "silent"}, {c.Recovered, "cut by a stop"},
-	} {
-		if r.is {
-			all = append(all, r.text)
-		}
+	if c.Gaps > 0 {
+		all = append(all, fmt.Sprintf("%d gaps, %s lost", c.Gaps, c.Lost.Round(time.Millisecond)))
 	}
-	return strings.Join(all, ", ")
+	if c.Silent {
+		all = append(all, "silent")
+	}
+	if c.Recovered {
+		all = append(all, "cut by a stop")
+	}
+	return strings.Join(all, "; ")
 }
 
 func sayReport(w io.Writer, r service.Report) {

@@ -35,14 +35,19 @@ func (p program) calls(ctx context.Context, args []string) error {
 	if f.NArg() > 0 {
 		return fmt.Errorf("%w: calls takes no %q", errUsage, f.Arg(0))
 	}
-	calls, err := p.client.Calls(ctx, q)
+	list, err := p.client.Calls(ctx, q)
 	if err != nil {
 		return err
 	}
 	if p.json {
-		return p.sayJSON(calls)
+		err = p.sayJSON(list)
+	} else {
+		err = p.table(func(w io.Writer) { sayCalls(w, list) })
 	}
-	return p.table(func(w io.Writer) { sayCalls(w, calls) })
+	if err == nil && list.Incomplete != "" {
+		err = errNotWell
+	}
+	return err
 }
 
 // moment reads a time as a person types it, here, or as a program writes it.

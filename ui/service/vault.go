@@ -1,0 +1,113 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"linekeep/audio/render"
+	"linekeep/drivers/line"
+	"linekeep/vault"
+	"linekeep/vault/catalog"
+	"linekeep/vault/custody"
+	"linekeep/vault/keys"
+)
+
+// Of is an open vault in the service's words. Decoders make WAV files.
+func Of(v *vault.Vault, decoder func() (render.Decoder, error)) Vault { return opened{v, decoder} }
+
+type opened struct {
+	vault   *vault.Vault
+	decoder func() (render.Decoder, error)
+}
+
+func (o opened) Find(ctx context.Context, q Query) (List, error) {
+	cq := catalog.Query{From: q.From, To: q.To, MinDuration: q.Shortest, Limit: q.Limit}
+	if q.Line != "" {
+		cq.Lines = []string{q.Line}
+	}
+	if q.Direction != "" {
+		d, err := direction(q.Direction)
+		if err != nil {
+			return List{}, err
+		}
+		cq.Direction = &d
+	}
+	rows, err := o.vault.Find(ctx, cq)
+	if ctx.Err() != nil {
+		return List{}, fmt.Errorf("look into the catalogue: %w", ctx.Err())
+	}
+	l := List{Calls: make([]Call, 0, len(rows))}
+	for i := range rows {
+		l.Calls = append(l.Calls, call(&rows[i]))
+	}
+	if err != nil { // part of the catalogue cannot be read; what can be is worth having
+		l.Incomplete = err.Error()
+	}
+	return l, nil
+}
+
+func direction(name string) (line.Direction, error) {
+	for _, d := range []line.Direction{line.Unknown, line.Incoming, line.Outgoing, line.Internal} {
+		if d.String() == name {
+			return d, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: %q is not a direction: in, out, internal or unknown", ErrBadQuestion, name)
+}
+
+func call(r *catalog.Row) Call {
+	c := Call{ID: r.ID.String(), Line: r.Line, Class: r.Class, Start: r.Start, Length: r.Duration, Direction: r.Direction.String(),
+		Answered: r.Answered, Silent: r.Silent, Gaps: r.Gaps, Lost: r.GapTotal, Recovered: r.Recovered}
+	for _, p := range r.Parties {
+		c.Tracks = append(c.Tracks, p.String())
+	}
+	return c
+}
+
+func (o opened) Play(ctx context.Context, w io.Writer, p Playing) error {
+	id, err := keys.ParseID(p.Call)
+	if err != nil {
+		return fmt.Errorf("%w: %q is not the id of a call", ErrBadQuestion, p.Call)
+	}
+	code, err := custody.ParseCode(p.Code)
+	if err != nil {
+		// Which group is mistyped helps whoever types; the code itself is not in the error.
+		return fmt.Errorf("%w: %w", ErrWrongCode, err)
+	}
+	defer code.Wipe()
+	r, err := o.vault.Play(ctx, id, code)
+	switch {
+	case errors.Is(err, vault.ErrWrongCode):
+		return fmt.Errorf("%w: it does not open this vault", ErrWrongCode)
+	case errors.Is(err, vault.ErrNotThere):
+		return fmt.Errorf("%w: %s", ErrNoCall, id)
+	case errors.Is(err, vault.ErrNotFiled):
+		return fmt.Errorf("%w: %s is still going on, or being filed", ErrNoCall, id)
+	case err != nil:
+		return fmt.Errorf("open call %s: %w", id, err)
+	}
+	defer r.Close()
+	return o.write(w, r, p)
+}
+
+func (o opened) write(w io.Writer, r *vault.Recording, p Playing) error {
+	var tracks []render.Track
+	for _, party := range r.Parties {
+		if p.Party == "" || p.Party == party.String() {
+			tracks = append(tracks, render.Track{Party: party, Segments: r.Track(party)})
+		}
+	}
+	if len(tracks) == 0 {
+		return fmt.Errorf("%w: call %s has no track of %q", ErrBadQuestion, r.ID, p.Party)
+	}
+	if p.Format == Ogg {
+		return render.Ogg(w, r.Length, tracks)
+	}
+	return render.WAV(w, r.Length, o.decoder, tracks)
+}
+
+func (o opened) Check(ctx context.Context) (Report, error) {
+	return Report{}, errors.New("check: not built yet")
+}
