@@ -22,7 +22,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		// Idle lines and cheap sound cards measure -60 to -70 dBFS; the weakest talker who can still be understood
-		// is near -35. Half-way, so that neither noise begins a call nor a quiet voice fails to.
+		// is near -35. In between, so that neither noise begins a call nor a quiet voice fails to.
 		Level: -45,
 		// Longer than the 4 s of silence in the ring-back tone of Germany, the Netherlands and the USA (ITU-T E.180;
 		// the UK has 2 s), so that waiting for an answer is not a call of its own; the field's manuals say 3 to 5 s.
@@ -30,7 +30,8 @@ func Defaults() Config {
 		// A word begins up to 200 ms before its loud part; the rest is for the ear to find its place.
 		PreRoll: time.Second,
 		// Three packets. Relay and hook clicks last 1 to 20 ms, and so touch at most two packets; the shortest
-		// stressed vowel of speech lasts about 60.
+		// stressed vowel of speech lasts about 60. The cost: where no sound ever lasts that long there is no call,
+		// and a call's hold time is not prolonged by a knock. Counts.Clicks tells how often that was so.
 		MinSound: 60 * time.Millisecond,
 		// A line that never falls silent must not grow one recording for ever.
 		MaxLength: 4 * time.Hour,
