@@ -50,10 +50,11 @@ var (
 )
 
 const (
-	keysDir    = "keys"
-	journalDir = "journal"
-	catalogDir = "catalog"
-	lockName   = "lock"
+	keysDir     = "keys"
+	journalDir  = "journal"
+	catalogDir  = "catalog"
+	ballastName = "ballast"
+	lockName    = "lock"
 
 	// PreparePeriod is how often the vault sees to it that next month's keys exist: they are due three days ahead.
 	PreparePeriod = time.Hour

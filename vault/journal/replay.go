@@ -189,3 +189,21 @@ func (r *Replay) Marks() []keys.Mark {
 	}
 	return marks
 }
+
+// Unfiled are the recordings that the journal says nothing final of.
+func (r *Replay) Unfiled() []keys.ID {
+	filed := make(map[keys.ID]bool)
+	var ids []keys.ID
+	for i := range r.Records {
+		if r.Records[i].Kind == KindFiled {
+			filed[r.Records[i].ID] = true
+		}
+	}
+	for i := range r.Records {
+		if id := r.Records[i].ID; !filed[id] {
+			filed[id] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

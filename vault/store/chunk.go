@@ -150,3 +150,49 @@ func chunkKey(id keys.ID, p segment.Party, number uint32) []byte {
 
 // at is the wall clock time of a place in a recording.
 func at(start time.Time, s line.Samples) time.Time { return start.Add(s.Duration()) }
+
+// Place is what a key of a month's folder stands for.
+type Place struct {
+	Kind   PlaceKind
+	ID     keys.ID
+	Party  segment.Party // of a chunk
+	Number uint32        // of a chunk
+}
+
+// PlaceKind is what stands under a key.
+type PlaceKind byte
+
+// What a month's folder holds.
+const (
+	AtWrap     PlaceKind = prefixWrap
+	AtChunk    PlaceKind = prefixChunk
+	AtManifest PlaceKind = prefixManifest
+)
+
+// ParseKey reads a key of a month's folder. False = the store has written no such key.
+func ParseKey(key []byte) (Place, bool) {
+	s := cryptobyte.String(key)
+	var kind, party uint8
+	var p Place
+	if !s.ReadUint8(&kind) || !readID(&s, &p.ID) {
+		return Place{}, false
+	}
+	p.Kind = PlaceKind(kind)
+	switch p.Kind {
+	case AtWrap, AtManifest:
+		return p, s.Empty()
+	case AtChunk:
+		ok := s.ReadUint8(&party) && s.ReadUint32(&p.Number) && s.Empty()
+		p.Party = segment.Party(party)
+		return p, ok
+	}
+	return Place{}, false
+}
+
+// Key is the place's key.
+func (p Place) Key() []byte {
+	if p.Kind == AtChunk {
+		return chunkKey(p.ID, p.Party, p.Number)
+	}
+	return p.ID.Append([]byte{byte(p.Kind)})
+}

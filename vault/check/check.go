@@ -1,0 +1,227 @@
+// Package check reads a whole vault again and says in words what is not as it was written.
+//
+//	In:    the parts of an open vault, running or not
+//	Out:   a Report: what is missing, extra or altered, and what each means for whoever keeps the recordings
+//	Owner: the caller's goroutine; nothing is started
+//	Full:  it changes nothing and needs no room, but some bytes for each recording in memory
+//
+// It proves more than reading would: every chunk is hashed and compared with its recording's manifest, which is
+// sealed under the recording's own slot key; every manifest with its row in the catalogue, and every row with its
+// manifest; the journal's groups with each other. It needs no custody key, so it cannot hear anything.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"linekeep/vault/catalog"
+	"linekeep/vault/journal"
+	"linekeep/vault/keys"
+	"linekeep/vault/store"
+)
+
+// Kind is what is wrong with something.
+type Kind string
+
+// The kinds of findings.
+const (
+	Missing Kind = "missing"
+	Extra   Kind = "extra"
+	Altered Kind = "altered"
+)
+
+// Finding is one thing that is not as it was written.
+type Finding struct {
+	Kind Kind
+	What string // the file, the folder or the recording, by its id
+	Text string // what is so, and what it means
+}
+
+func (f Finding) String() string { return fmt.Sprintf("%s: %s: %s", f.Kind, f.What, f.Text) }
+
+// Report is what a check found.
+type Report struct {
+	Calls    int
+	Chunks   int
+	Bytes    int64 // of sealed sound read and hashed
+	Took     time.Duration
+	Findings []Finding
+}
+
+// Vault is what is checked. A func that is nil has nothing to check.
+type Vault struct {
+	Dir     string
+	Library *store.Library
+	Keys    func(ctx context.Context) []error // both copies of every key file
+	Custody func() []error
+	Journal func() ([]*journal.Damage, error)
+	Catalog *catalog.Catalog
+	Rows    func(ctx context.Context) []error // the catalogue's folder
+	Ballast string                            // its file
+	// Unfiled are the recordings that are up or being moved: they have no manifest yet. nil = nobody records.
+	Unfiled func() []keys.ID
+	// Marks are the slots handed out so far: what comes later is of a call that began after the check.
+	Marks []keys.Mark
+	// Found is what was found when the vault was opened, mended or not.
+	Found []error
+}
+
+// run is one check under way.
+type run struct {
+	v      *Vault
+	report Report
+	seen   map[string]bool // texts, so that what two parts notice is told once
+	rows   map[keys.ID]catalog.Row
+	// underway were not filed at some moment of the check.
+	underway map[keys.ID]bool
+}
+
+// Run checks the vault. An error means that the check itself could not go on; what was found until then is in the
+// Report.
+func Run(ctx context.Context, v *Vault) (Report, error) {
+	start := time.Now()
+	r := &run{v: v, seen: make(map[string]bool), rows: make(map[keys.ID]catalog.Row), underway: make(map[keys.ID]bool)}
+	err := r.all(ctx)
+	r.report.Took = time.Since(start)
+	return r.report, err
+}
+
+func (r *run) all(ctx context.Context) error {
+	v := r.v
+	r.remember() // and then the rows, and then the manifests: what is filed meanwhile is known to be on its way
+	r.errors("vault", "Found when the vault was opened", v.Found)
+	if v.Keys != nil {
+		r.errors("keys", meansKeys, v.Keys(ctx))
+	}
+	if v.Custody != nil {
+		r.errors("keys", meansCustody, v.Custody())
+	}
+	r.journal()
+	r.catalogue(ctx)
+	names, err := v.Library.Months.Names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.month(ctx, name)
+	}
+	r.rowsLeft()
+	r.files()
+	return ctx.Err()
+}
+
+// What a finding means, in words for whoever keeps the recordings.
+const (
+	meansKeys    = "Every key file has a second copy; as long as that is whole, nothing is lost. Change the disk if this comes again."
+	meansCustody = "Every key file has a second copy. If both are altered, no recording can be heard: keep the sheet with the recovery code and ask for help before anything is changed."
+	meansJournal = "The journal holds what was not yet moved, and the newest of what was. A recording that loses sound by this says so itself."
+	meansFolder  = "What can be mended from copies is mended when the vault is next opened; a recording that loses sound by this is named as well."
+	meansRows    = "The recordings are not touched: the catalogue is made again from their manifests when the vault is next opened."
+	meansBallast = "The ballast holds no data, only space: nothing is lost. But the disk does not keep what it is given."
+)
+
+func (r *run) find(kind Kind, what, format string, args ...any) {
+	f := Finding{Kind: kind, What: what, Text: fmt.Sprintf(format, args...)}
+	if key := f.String(); !r.seen[key] {
+		r.seen[key] = true
+		r.report.Findings = append(r.report.Findings, f)
+	}
+}
+
+// errors makes findings of what a part says of itself.
+func (r *run) errors(what, means string, errs []error) {
+	for _, err := range errs {
+		kind := Altered
+		if errors.Is(err, fs.ErrNotExist) {
+			kind = Missing
+		}
+		r.find(kind, what, "%v. %s", err, means)
+	}
+}
+
+func (r *run) journal() {
+	if r.v.Journal == nil {
+		return
+	}
+	damages, err := r.v.Journal()
+	if err != nil {
+		r.find(Missing, "journal", "%v. %s", err, meansJournal)
+	}
+	for _, d := range damages {
+		kind := Altered
+		if d.Bytes == 0 {
+			kind = Missing
+		}
+		of := ""
+		if d.ID != (keys.ID{}) {
+			of = fmt.Sprintf(" It is of recording %s.", d.ID)
+		}
+		r.find(kind, "journal/"+d.File, "%v.%s %s", d, of, meansJournal)
+	}
+}
+
+// catalogue reads all rows; month compares them.
+func (r *run) catalogue(ctx context.Context) {
+	if r.v.Rows != nil {
+		r.errors("catalog", meansRows, r.v.Rows(ctx))
+	}
+	if r.v.Catalog == nil {
+		return
+	}
+	r.errors("catalog", meansRows, r.v.Catalog.Findings())
+	for row, err := range r.v.Catalog.All(ctx) {
+		if err != nil {
+			r.errors("catalog", meansRows, []error{err})
+			continue
+		}
+		if _, twice := r.rows[row.ID]; twice {
+			r.find(Extra, "recording "+row.ID.String(), "It stands in the catalogue twice. %s", meansRows)
+		}
+		r.rows[row.ID] = row
+	}
+}
+
+// rowsLeft are rows that no manifest has claimed.
+func (r *run) rowsLeft() {
+	for id := range r.rows {
+		if r.young(id) {
+			continue
+		}
+		r.find(Missing, "recording "+id.String(), "It stands in the catalogue, and its manifest is not there: it can be found, and not played.")
+	}
+}
+
+// remember takes note of the recordings that are on their way now: they may be filed while they are looked at.
+func (r *run) remember() {
+	if r.v.Unfiled == nil {
+		return
+	}
+	for _, id := range r.v.Unfiled() {
+		r.underway[id] = true
+	}
+}
+
+// young says whether a recording was on its way at any time of the check, or began after it.
+func (r *run) young(id keys.ID) bool {
+	if r.v.Unfiled == nil {
+		return false
+	}
+	if r.underway[id] {
+		return true
+	}
+	i := slices.IndexFunc(r.v.Marks, func(m keys.Mark) bool { return m.Shard == id.Shard })
+	return i < 0 || id.Slot >= r.v.Marks[i].Next
+}
+
+// names says whether an error speaks of a key in hexadecimal that was reported in better words already.
+func names(err error, told []string) bool {
+	return slices.ContainsFunc(told, func(key string) bool { return strings.Contains(err.Error(), key) })
+}

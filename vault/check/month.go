@@ -1,0 +1,204 @@
+package check
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"slices"
+
+	"linekeep/audio/segment"
+	"linekeep/vault/catalog"
+	"linekeep/vault/folder"
+	"linekeep/vault/keys"
+	"linekeep/vault/store"
+)
+
+// held is what a month's folder holds of one recording.
+type held struct {
+	wrap     *[32]byte
+	manifest []byte
+	chunks   map[track]*chunk
+	bad      map[store.PlaceKind]bool // there, and altered
+}
+
+type track struct {
+	party  segment.Party
+	number uint32
+}
+
+// chunk is a minute as it was read.
+type chunk struct {
+	hash [32]byte
+	size int
+	bad  bool
+}
+
+// month checks one folder: what it says of itself, and every recording in it.
+func (r *run) month(ctx context.Context, name string) {
+	f, release, err := r.v.Library.Months.Use(ctx, name, false)
+	if err != nil {
+		r.find(Altered, name, "The folder cannot be opened, so none of its recordings can be played: %v.", err)
+		return
+	}
+	defer release()
+	r.errors(name, meansFolder, f.Findings())
+	recordings, told, err := r.read(f, name)
+	if err != nil {
+		r.find(Altered, name, "The folder cannot be read to its end: %v.", err)
+	}
+	for _, err := range f.Verify(ctx) {
+		if !names(err, told) {
+			r.errors(name, meansFolder, []error{err})
+		}
+	}
+	for id, h := range recordings {
+		if !r.young(id) {
+			r.recording(name, id, h)
+		}
+	}
+}
+
+// read goes through everything in the folder once, and gives the keys of values that are altered.
+func (r *run) read(f *folder.Folder, name string) (map[keys.ID]*held, []string, error) {
+	all := make(map[keys.ID]*held)
+	var told []string
+	err := f.Walk(nil, func(key, value []byte, err error) error {
+		p, ok := store.ParseKey(key)
+		if !ok {
+			r.find(Extra, name, "It holds something under the key %x, which is nothing of ours. It does no harm.", key)
+			return nil
+		}
+		h := all[p.ID]
+		if h == nil {
+			h = &held{chunks: make(map[track]*chunk), bad: make(map[store.PlaceKind]bool)}
+			all[p.ID] = h
+		}
+		if err != nil {
+			told = append(told, hex.EncodeToString(key))
+		}
+		r.hold(h, p, value, err)
+		return nil
+	})
+	return all, told, err
+}
+
+func (r *run) hold(h *held, p store.Place, value []byte, err error) {
+	switch {
+	case p.Kind == store.AtChunk:
+		c := &chunk{hash: store.Hash(value), size: len(value), bad: err != nil}
+		h.chunks[track{p.Party, p.Number}] = c
+		r.report.Chunks++
+		r.report.Bytes += int64(len(value))
+		if err == nil {
+			parsed, perr := store.ParseChunk(value)
+			c.bad = perr != nil || parsed.ID != p.ID || parsed.Party != p.Party || parsed.Number != p.Number
+		}
+	case err != nil:
+		h.bad[p.Kind] = true
+	case p.Kind == store.AtWrap:
+		hash := store.Hash(value)
+		h.wrap = &hash
+	default:
+		h.manifest = value
+	}
+}
+
+// recording compares what is there with what the manifest says, and the manifest with its row.
+func (r *run) recording(name string, id keys.ID, h *held) {
+	what := "recording " + id.String()
+	slot, err := r.v.Library.Keys.Slot(id)
+	if errors.Is(err, keys.ErrNoSlot) {
+		return // erased: what still stands here is noise, and goes with its month
+	}
+	if err != nil {
+		delete(r.rows, id)
+		r.find(Altered, what, "Its slot key cannot be read, so it cannot be played: %v.", err)
+		return
+	}
+	r.report.Calls++
+	if shard, err := r.v.Library.Keys.Shard(id.Shard); err == nil && store.FolderName(shard.Class, shard.Month) != name {
+		r.find(Extra, what, "It stands in %s, where it does not belong.", name)
+		return
+	}
+	if h.manifest == nil {
+		delete(r.rows, id)
+		if h.bad[store.AtManifest] {
+			r.find(Altered, what, "Its manifest is altered: it cannot be proved whole, and not be played.")
+			return
+		}
+		r.find(Missing, what, "Its manifest is missing: it cannot be proved whole, and not be played.")
+		return
+	}
+	m, err := store.OpenManifest(store.Forms{VaultID: r.v.Library.Keys.VaultID(), ID: id, Meta: slot.Meta()}, h.manifest)
+	if err != nil {
+		delete(r.rows, id)
+		r.find(Altered, what, "Its manifest is altered: it cannot be proved whole, and not be played (%v).", err)
+		return
+	}
+	r.wrap(what, h, &m)
+	r.sound(what, h, &m)
+	r.row(what, &m)
+}
+
+func (r *run) wrap(what string, h *held, m *store.Manifest) {
+	switch {
+	case h.bad[store.AtWrap] || h.wrap != nil && *h.wrap != m.Wrap:
+		r.find(Altered, what, "Its wrapped key is altered: nobody can hear it any more.")
+	case h.wrap == nil:
+		r.find(Missing, what, "Its wrapped key is missing: nobody can hear it any more.")
+	}
+}
+
+// sound compares every minute with its hash.
+func (r *run) sound(what string, h *held, m *store.Manifest) {
+	for i := range m.Tracks {
+		t := &m.Tracks[i]
+		for _, part := range t.Parts {
+			place := track{t.Party, part.Number}
+			c := h.chunks[place]
+			delete(h.chunks, place)
+			from, to := part.Start.Duration(), part.End.Duration()
+			switch {
+			case c == nil:
+				r.find(Missing, what, "The sound of %s from %v to %v is missing; the rest can be played.", t.Party, from, to)
+			case c.bad || c.hash != part.Hash || c.size != int(part.Size):
+				r.find(Altered, what, "The sound of %s from %v to %v is altered and will not be played; the rest can be.", t.Party, from, to)
+			}
+		}
+	}
+	for place := range h.chunks {
+		r.find(Extra, what, "Minute %d of %s stands there, and its manifest does not know it. It is not played.", place.number, place.party)
+	}
+}
+
+// row compares the catalogue with the manifest.
+func (r *run) row(what string, m *store.Manifest) {
+	if r.v.Catalog == nil {
+		return
+	}
+	row, ok := r.rows[m.ID]
+	delete(r.rows, m.ID)
+	if !ok {
+		r.find(Missing, what, "It is not in the catalogue: it can be played, and not be found. %s", meansRows)
+		return
+	}
+	if want := m.Row(); !same(row, want) {
+		r.find(Altered, what, "Its row in the catalogue says something else than its manifest: %s", meansRows)
+	}
+}
+
+// same compares what the catalogue keeps: times to the nanosecond, durations in whole samples.
+func same(a, b catalog.Row) bool {
+	if !a.Start.Equal(b.Start) || a.Duration != b.Duration || a.GapTotal != b.GapTotal {
+		return false
+	}
+	x, y := slices.Clone(a.Parties), slices.Clone(b.Parties)
+	slices.Sort(x)
+	slices.Sort(y)
+	if !slices.Equal(x, y) {
+		return false
+	}
+	return a.ID == b.ID && a.Line == b.Line && a.Class == b.Class && a.Direction == b.Direction && a.Number == b.Number &&
+		a.Extension == b.Extension && a.Answered == b.Answered && a.Silent == b.Silent && a.Trigger == b.Trigger &&
+		a.Reason == b.Reason && a.Gaps == b.Gaps && a.Bytes == b.Bytes && a.Continues == b.Continues && a.Recovered == b.Recovered
+}
