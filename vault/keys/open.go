@@ -27,6 +27,11 @@ func open(ctx context.Context, c Config, chip tpm.Sealer, fs pair.FS) (*Keys, er
 	if err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
+	if len(names) > 0 { // the copy may have been lost whole
+		if err := k.files.Make(); err != nil {
+			return nil, fmt.Errorf("open keys: %w", err)
+		}
+	}
 	if err := k.openRoot(ctx, names); err != nil {
 		return nil, fmt.Errorf("open keys in %s: %w", c.Dir, err)
 	}
@@ -117,9 +122,6 @@ func (k *Keys) unsealRoot(ctx context.Context, id rootID, file []byte) (vaultID 
 // settle brings the folder to what the root says: it finishes or forgets shards that a power cut caught,
 // finds a root that was put back, names shards that are missing, and removes older roots.
 func (k *Keys) settle(names []string) error {
-	if err := k.files.Make(); err != nil { // the copy may have been lost whole
-		return err
-	}
 	known := make(map[string]bool)
 	for _, l := range k.contents.shards {
 		known[l.fileName()] = true
