@@ -63,13 +63,14 @@ type Side struct {
 	Peak  float64 // dBFS, highest sample of the last second
 }
 
-// Totals is a completeness statement: Seen = Recorded + Gaps + Missed + the calls still going on.
+// Totals is a completeness statement: Seen = Recorded + Gaps + Missed + Now, at every moment. The console shows a
+// call that none of these accounts for as missed, so all of them must be counted under one lock.
 type Totals struct {
 	Seen     uint64 // calls seen on the line
 	Recorded uint64 // filed from start to end
 	Gaps     uint64 // filed, with at least one gap whose cause is known
 	Missed   uint64 // not in the vault
-	Now      uint64 // going on at this moment
+	Now      uint64 // going on at this moment, or over and not yet filed
 }
 
 // Alarm is something a person must know.
