@@ -98,5 +98,5 @@ func (Key) LogValue() slog.Value { return slog.StringValue("hidden") }
 // MarshalJSON always gives an error.
 func (Key) MarshalJSON() ([]byte, error) { return nil, errNeverMarshalled }
 
-// MarshalText always gives an error; it stops XML, TOML and map keys.
+// MarshalText always gives an error; it stops XML and TOML.
 func (Key) MarshalText() ([]byte, error) { return nil, errNeverMarshalled }

@@ -238,4 +238,3 @@ func TestAFullDiskOrASilentChipLeavesTheRootInForce(t *testing.T) {
 		t.Errorf("findings %v", f)
 	}
 }
-

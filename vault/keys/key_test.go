@@ -1,0 +1,217 @@
+package keys
+
+import (
+	"bytes"
+	"encoding/gob"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"linekeep/drivers/tpm/tpmtest"
+)
+
+// hiding is what a key can be inside of.
+type hiding struct {
+	Open   Key
+	hidden Key
+	deep   struct{ p *Key }
+	list   []Key
+	byName map[string]Key
+	any    any
+}
+
+// forms are all the ways in which 32 bytes can be written out.
+func forms(secret []byte) []string {
+	list := strings.Trim(fmt.Sprint(secret), "[]")
+	source := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", secret), "[]byte{"), "}")
+	return []string{
+		string(secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprintf("% x", secret),
+		strings.Trim(fmt.Sprintf("%q", secret), `"`), list, strings.ReplaceAll(list, " ", ","), source,
+	}
+}
+
+func TestAKeyCannotBePrintedInAnyVerbAtAnyDepth(t *testing.T) {
+	k, err := KeyFrom([]byte("0123456789abcdefghijklmnopqrstuv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hiding{Open: k, hidden: k, list: []Key{k}, byName: map[string]Key{"k": k}, any: k}
+	h.deep.p = &k
+	keys := &Keys{contents: &contents{vault: k, shards: []shardLine{{key: k}}}}
+	slot := Slot{ID: ID{1, 2}, key: k}
+	for _, v := range []any{k, &k, h, &h, []any{k}, slot, &slot, keys, *keys.contents, map[ID]Slot{{1, 2}: slot}} {
+		for _, verb := range "vsqxXdobcUeEfFgGtTp" {
+			for _, flags := range []string{"", "+", "#", " ", "0", "+#"} {
+				out := fmt.Sprintf("%"+flags+string(verb), v)
+				for _, form := range forms(k.Bytes()[:]) {
+					if strings.Contains(out, form) {
+						t.Errorf("%%%s%c of %T shows the key", flags, verb, v)
+					}
+				}
+			}
+		}
+	}
+	if got := fmt.Sprintf("%v %x %#v", k, k, &k); got != "Key(hidden) Key(hidden) Key(hidden)" {
+		t.Errorf("printed as %s", got)
+	}
+	control := fmt.Sprintf("%v", struct{ b [KeySize]byte }{*k.Bytes()}) // the reason for the func: an array is not safe
+	if !strings.Contains(control, forms(k.Bytes()[:])[5]) {
+		t.Error("the test does not see a key that is shown")
+	}
+}
+
+func TestAKeyIsNeitherEncodedNorLogged(t *testing.T) {
+	k := NewKey()
+	h := hiding{Open: k, hidden: k, any: k}
+	if _, err := json.Marshal(h); !errors.Is(err, errNeverMarshalled) {
+		t.Errorf("JSON: %v", err)
+	}
+	if _, err := xml.Marshal(k); err == nil {
+		t.Error("XML took it")
+	}
+	if err := gob.NewEncoder(new(bytes.Buffer)).Encode(k); err == nil {
+		t.Error("gob took it")
+	}
+	for _, handler := range []func(*bytes.Buffer) slog.Handler{
+		func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
+		func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
+	} {
+		var out bytes.Buffer
+		slog.New(handler(&out)).LogAttrs(t.Context(), slog.LevelInfo, "test", slog.Any("key", k), slog.Any("in", h), slog.Any("slot", Slot{key: k}))
+		for _, form := range forms(k.Bytes()[:]) {
+			if strings.Contains(out.String(), form) {
+				t.Error("the log shows the key")
+			}
+		}
+	}
+}
+
+func TestAKeyIsCopiedWipedAndDerivedByPurposeAndContext(t *testing.T) {
+	secret := bytes.Repeat([]byte{7}, KeySize)
+	k, err := KeyFrom(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(secret)
+	if k.Bytes()[0] != 7 {
+		t.Error("the key is not a copy")
+	}
+	all := []Key{k, k.Derive("a"), k.Derive("b"), k.Derive("a", nil), k.Derive("a", []byte("xy")), k.Derive("a", []byte("x"), []byte("y")), NewKey()}
+	for i, a := range all {
+		for j, b := range all {
+			if a.Equal(b) != (i == j) {
+				t.Errorf("keys %d and %d are the same", i, j)
+			}
+		}
+	}
+	k.Wipe()
+	if *k.Bytes() != [KeySize]byte{} {
+		t.Error("not wiped")
+	}
+	for _, n := range []int{0, KeySize - 1, KeySize + 1} {
+		if _, err := KeyFrom(make([]byte, n)); err == nil {
+			t.Errorf("%d bytes taken for a key", n)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("the zero Key was used")
+		}
+	}()
+	Key{}.Bytes()
+}
+
+func TestAnIDHasOneSpelling(t *testing.T) {
+	id := ID{7, 42}
+	if back, err := ParseID(id.String()); err != nil || back != id || id.String() != "7-42" {
+		t.Errorf("%s came back as %s, %v", id, back, err)
+	}
+	if back, err := IDFrom(id.Append(nil)); err != nil || back != id {
+		t.Errorf("bytes came back as %s, %v", back, err)
+	}
+	for _, bad := range []string{"", "7", "7-", "-42", "07-42", "7-042", "+7-42", "7-42 ", "0-1", "7-42-1", "4294967296-0", "7–42"} {
+		if _, err := ParseID(bad); err == nil {
+			t.Errorf("%q taken for an id", bad)
+		}
+	}
+	for _, n := range []int{0, 7, 9} {
+		if _, err := IDFrom(make([]byte, n)); err == nil {
+			t.Errorf("%d bytes taken for an id", n)
+		}
+	}
+}
+
+func TestAMonthIsThatOfUTC(t *testing.T) {
+	berlin := time.FixedZone("CET", 3600)
+	if m := MonthOf(time.Date(2026, 12, 1, 0, 30, 0, 0, berlin)); m != "2026-11" {
+		t.Errorf("month %s", m)
+	}
+	if m := Month("2026-12").Next(); m != "2027-01" {
+		t.Errorf("month after December is %s", m)
+	}
+}
+
+func TestAClassThatCannotStandInAFileNameIsRefused(t *testing.T) {
+	k, _, _ := newKeys(t)
+	for _, class := range []string{"", "Standard", "a/b", "../x", "a.b", "1a", "-a", "é", strings.Repeat("a", MaxClass+1)} {
+		if _, err := k.Next(t.Context(), class, november); err == nil {
+			t.Errorf("class %q taken", class)
+		}
+		if err := k.Prepare(t.Context(), []string{class}, november); err == nil {
+			t.Errorf("class %q prepared", class)
+		}
+	}
+}
+
+func FuzzParseID(f *testing.F) {
+	f.Add("7-42")
+	f.Fuzz(func(t *testing.T, s string) {
+		if id, err := ParseID(s); err == nil && id.String() != s {
+			t.Fatalf("%q is also %s", s, id)
+		}
+	})
+}
+
+func benchKeys(b *testing.B) *Keys {
+	b.Helper()
+	k, err := Create(b.Context(), config(b.TempDir()), tpmtest.NewMemory())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = k.Close() })
+	return k
+}
+
+func BenchmarkSlotDerivation(b *testing.B) {
+	s, err := benchKeys(b).Next(b.Context(), "standard", november)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		s.Meta()
+	}
+}
+
+func BenchmarkNext(b *testing.B) {
+	k := benchKeys(b)
+	for b.Loop() {
+		if _, err := k.Next(b.Context(), "standard", november); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkNewShard(b *testing.B) {
+	k, at := benchKeys(b), november
+	for b.Loop() {
+		if _, err := k.Next(b.Context(), "standard", at); err != nil {
+			b.Fatal(err)
+		}
+		at = at.AddDate(0, 1, 0)
+	}
+}
