@@ -23,6 +23,9 @@ type Script struct {
 // Name is what the script calls its line.
 func (s *Script) Name() string { return s.name }
 
+// Channels is how many sound channels the line has.
+func (s *Script) Channels() int { return s.channels }
+
 // Clips are the recordings the script plays, each once, in order of name.
 func (s *Script) Clips() []string {
 	var names []string
