@@ -196,7 +196,7 @@ func (c *Console) server(ctx context.Context, h http.Handler) *http.Server {
 		Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, WriteTimeout: answerTime,
 		IdleTimeout: idleTime, MaxHeaderBytes: headerMax,
 		// A person who has not accepted the certificate yet makes a handshake fail every few seconds.
-		ErrorLog:    newFewErrors(c.log),
+		ErrorLog:    slog.NewLogLogger(newFewErrors(c.log), slog.LevelWarn),
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 }

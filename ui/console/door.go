@@ -1,9 +1,7 @@
 package console
 
 import (
-	"bytes"
 	"context"
-	"log"
 	"log/slog"
 	"net"
 	"sync"
@@ -58,28 +56,27 @@ func (g *guest) Close() error {
 // errorPause is the least time between two lines about connections that went wrong.
 const errorPause = time.Minute
 
-// fewErrors passes on what net/http says of bad connections, at most once in errorPause, with the number left out.
+// fewErrors passes on what net/http says of bad connections, at most once in errorPause, and how many went before.
 type fewErrors struct {
-	log *slog.Logger
+	slog.Handler
 
 	mu   sync.Mutex
 	next time.Time
 	kept int
 }
 
-func newFewErrors(to *slog.Logger) *log.Logger { return log.New(&fewErrors{log: to}, "", 0) }
+func newFewErrors(to *slog.Logger) *fewErrors { return &fewErrors{Handler: to.Handler()} }
 
-// Write takes one line.
-func (f *fewErrors) Write(line []byte) (int, error) {
+// Handle takes one line.
+func (f *fewErrors) Handle(ctx context.Context, r slog.Record) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := time.Now()
-	if now.Before(f.next) {
+	if r.Time.Before(f.next) {
 		f.kept++
-		return len(line), nil
+		return nil
 	}
-	f.log.LogAttrs(context.Background(), slog.LevelWarn, "console connection went wrong",
-		slog.String("err", string(bytes.TrimSpace(line))), slog.Int("before", f.kept))
-	f.next, f.kept = now.Add(errorPause), 0
-	return len(line), nil
+	line := slog.NewRecord(r.Time, r.Level, "console connection went wrong", 0)
+	line.AddAttrs(slog.String("err", r.Message), slog.Int("before", f.kept))
+	f.next, f.kept = r.Time.Add(errorPause), 0
+	return f.Handler.Handle(ctx, line)
 }

@@ -70,7 +70,7 @@ func (q *queue) Addr() net.Addr { return &net.TCPAddr{} }
 func TestBadConnectionsAreLoggedOnceAMinuteAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		l := newFewErrors(slog.New(slog.NewTextHandler(&out, nil)))
+		l := slog.NewLogLogger(newFewErrors(slog.New(slog.NewTextHandler(&out, nil))), slog.LevelWarn)
 		for range 1000 {
 			l.Print("http: TLS handshake error from 192.0.2.9:5555: remote error: tls: unknown certificate")
 			time.Sleep(100 * time.Millisecond) // of the bubble's own clock

@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,11 +18,11 @@ import (
 const isLive = `document.getElementById("liveness")?.textContent === "Live."`
 
 // tab opens the page in a real browser.
-func tab(t *testing.T, b *box, l uitest.Look) (page context.Context) {
+func tab(t *testing.T, b *box, l uitest.Look) (page uitest.Tab) {
 	t.Helper()
 	chromium := uitest.Start(t, b.Certificate().PublicKeyHash())
 	page = chromium.Tab(t, l)
-	uitest.Open(t, page, b.url+"/")
+	page.Open(b.url + "/")
 	return page
 }
 
@@ -32,10 +31,10 @@ func TestMetersMoveAndWordsKeepUpWithTheBox(t *testing.T) {
 	b := start(t, st)
 	chromium := uitest.Start(t, b.Certificate().PublicKeyHash())
 	page := chromium.Tab(t, uitest.Look{Width: 1280})
-	uitest.Open(t, page, b.url+"/")
-	uitest.Until(t, page, isLive)
+	page.Open(b.url + "/")
+	page.Until(isLive)
 	const lit = `document.querySelector("#lines .line:nth-child(1) .lit").getAttribute("x2")`
-	if got := uitest.Ask[string](t, page, lit); got != "71.7%" {
+	if got := uitest.Ask[string](page, lit); got != "71.7%" {
 		t.Errorf("the office side at -17 dB is lit to %s, want 71.7%%", got)
 	}
 
@@ -44,10 +43,10 @@ func TestMetersMoveAndWordsKeepUpWithTheBox(t *testing.T) {
 	loud.Lines[0].Sides = []api.Side{{Name: "Office", Level: -6, Peak: -3}, {Name: "Caller", Level: -30, Peak: -24}}
 	loud.Now = st.Now.Add(time.Second)
 	b.is(loud)
-	uitest.Until(t, page, lit+` === "90%"`)
-	uitest.Until(t, page, `document.querySelector("#lines .meter").getAttribute("aria-valuetext") === "good, −6 decibels"`)
-	uitest.Until(t, page, `document.querySelector("#foot time").textContent === "09:15:25"`)
-	uitest.Until(t, page, `document.querySelector("#lines .what").textContent.includes("4\u00a0min 13\u00a0s")`)
+	page.Until(lit + ` === "90%"`)
+	page.Until(`document.querySelector("#lines .meter").getAttribute("aria-valuetext") === "good, −6 decibels"`)
+	page.Until(`document.querySelector("#foot time").textContent === "09:15:25"`)
+	page.Until(`document.querySelector("#lines .what").textContent.includes("4\u00a0min 13\u00a0s")`)
 
 	// Whatever happens to the box, the live page soon says what a page loaded afresh says.
 	plain := chromium.Tab(t, uitest.Look{Width: 1280, NoScript: true})
@@ -56,11 +55,11 @@ func TestMetersMoveAndWordsKeepUpWithTheBox(t *testing.T) {
 		...[...document.querySelectorAll("#lines .meter")].map(e => e.outerHTML)].join("\n")`
 	for _, scene := range uitest.Scenes() {
 		b.is(scene.Status)
-		uitest.Open(t, plain, b.url+"/")
-		want, got := uitest.Ask[string](t, plain, read), ""
+		plain.Open(b.url + "/")
+		want, got := uitest.Ask[string](plain, read), ""
 		for end := time.Now().Add(10 * time.Second); got != want && time.Now().Before(end); {
-			uitest.Frame(t, page)
-			got = uitest.Ask[string](t, page, read)
+			page.Frame()
+			got = uitest.Ask[string](page, read)
 		}
 		if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
 			t.Errorf("%s: the live page differs from a fresh one (-fresh +live):\n%s", scene.Name, diff)
@@ -73,30 +72,30 @@ func TestALostBoxIsSaidPlainlyAndFoundAgain(t *testing.T) {
 	keep := func(c *console.Config) { c.Keep = console.Folder(dir) }
 	b := start(t, uitest.Quiet(), keep)
 	page := tab(t, b, uitest.Look{Width: 1280})
-	uitest.Until(t, page, isLive)
+	page.Until(isLive)
 	b.stop()
-	uitest.Until(t, page, `document.documentElement.classList.contains("is-stale")`)
-	if got := uitest.Ask[string](t, page, `document.getElementById("glass").textContent`); !strings.Contains(got, "Not live") ||
+	page.Until(`document.documentElement.classList.contains("is-stale")`)
+	if got := uitest.Ask[string](page, `document.getElementById("glass").textContent`); !strings.Contains(got, "Not live") ||
 		strings.Contains(got, "Recording") || !strings.Contains(got, "09:15:24") {
 		t.Errorf("the glass of a lost box says %q", got)
 	}
-	if got := uitest.Ask[string](t, page, `document.querySelector("#lost:not([hidden])")?.innerText ?? ""`); !strings.Contains(got, "09:15:24") {
+	if got := uitest.Ask[string](page, `document.querySelector("#lost:not([hidden])")?.innerText ?? ""`); !strings.Contains(got, "09:15:24") {
 		t.Errorf("the notice of a lost box says %q", got)
 	}
-	if got := uitest.Ask[string](t, page, `document.title`); !strings.HasPrefix(got, "Not live") {
+	if got := uitest.Ask[string](page, `document.title`); !strings.HasPrefix(got, "Not live") {
 		t.Errorf("the title of a lost box is %q", got)
 	}
-	if uitest.Ask[bool](t, page, `[...document.querySelectorAll(".meter .lit")].some(e => getComputedStyle(e).display !== "none")`) {
+	if uitest.Ask[bool](page, `[...document.querySelectorAll(".meter .lit")].some(e => getComputedStyle(e).display !== "none")`) {
 		t.Error("a meter still shows a level although the box is lost")
 	}
-	uitest.Ask[bool](t, page, axe(t))
-	if got := uitest.Ask[string](t, page, askAxe); got != "[]" {
+	uitest.Ask[bool](page, axe(t))
+	if got := uitest.Ask[string](page, askAxe); got != "[]" {
 		t.Errorf("axe on a page that has lost its box: %s", got)
 	}
 	picture(t, func(dir string) {
-		uitest.Shot(t, page, filepath.Join(dir, "not-live-1280-light.png"))
-		uitest.Set(t, page, uitest.Look{Width: 360, Dark: true})
-		uitest.Shot(t, page, filepath.Join(dir, "not-live-360-dark.png"))
+		page.Shot(filepath.Join(dir, "not-live-1280-light.png"))
+		page.Set(uitest.Look{Width: 360, Dark: true})
+		page.Shot(filepath.Join(dir, "not-live-360-dark.png"))
 	})
 
 	// The same box comes back at the same address with the same certificate.
@@ -104,8 +103,8 @@ func TestALostBoxIsSaidPlainlyAndFoundAgain(t *testing.T) {
 	if again.Certificate().Fingerprint() != b.Certificate().Fingerprint() {
 		t.Error("the certificate changed with a restart")
 	}
-	uitest.Until(t, page, isLive+` && document.querySelector("#glass .word").textContent === "Recording"`)
-	if uitest.Ask[bool](t, page, `document.documentElement.classList.contains("is-stale") || !document.getElementById("lost").hidden`) {
+	page.Until(isLive + ` && document.querySelector("#glass .word").textContent === "Recording"`)
+	if uitest.Ask[bool](page, `document.documentElement.classList.contains("is-stale") || !document.getElementById("lost").hidden`) {
 		t.Error("the page is live again and still looks stale")
 	}
 }
@@ -120,11 +119,11 @@ func TestThePageIsWholeWithScriptsOff(t *testing.T) {
 		"how old it is":   `document.getElementById("liveness").textContent === "As it was at 09:15:24."`,
 		"what is missing": `document.body.innerText.includes("runs no scripts")`,
 	} {
-		if !uitest.Ask[bool](t, page, ask) {
+		if !uitest.Ask[bool](page, ask) {
 			t.Errorf("without scripts the page does not give %s", what)
 		}
 	}
-	picture(t, func(dir string) { uitest.Shot(t, page, filepath.Join(dir, "recording-360-light-noscript.png")) })
+	picture(t, func(dir string) { page.Shot(filepath.Join(dir, "recording-360-light-noscript.png")) })
 }
 
 func TestEveryControlIsReachedByTabAndShowsIt(t *testing.T) {
@@ -136,16 +135,16 @@ func TestEveryControlIsReachedByTabAndShowsIt(t *testing.T) {
 	}
 	b := start(t, trouble)
 	page := tab(t, b, uitest.Look{Width: 1280})
-	uitest.Until(t, page, isLive)
-	all := uitest.Ask[int](t, page, `document.querySelectorAll("a[href], button, input, select, textarea, summary").length`)
+	page.Until(isLive)
+	all := uitest.Ask[int](page, `document.querySelectorAll("a[href], button, input, select, textarea, summary").length`)
 	if all < 2 {
 		t.Fatalf("the page has %d controls, want the skip link and the link to the alarms", all)
 	}
 	for i := range all {
-		uitest.Press(t, page, kb.Tab)
+		page.Press(kb.Tab)
 		const focus = `(() => { const e = document.activeElement, s = getComputedStyle(e);
 			return [e.tagName, s.outlineStyle, parseFloat(s.outlineWidth) >= 2, e.getBoundingClientRect().top >= 0].join(" "); })()`
-		if got := uitest.Ask[string](t, page, focus); got != "A solid true true" {
+		if got := uitest.Ask[string](page, focus); got != "A solid true true" {
 			t.Errorf("Tab %d: got %q, want a link with an outline of 2 px or more, in sight", i+1, got)
 		}
 	}
@@ -153,7 +152,7 @@ func TestEveryControlIsReachedByTabAndShowsIt(t *testing.T) {
 	worse := trouble
 	worse.Alarms = append(append([]api.Alarm(nil), trouble.Alarms...), api.Alarm{Code: "x", Severity: "due", Title: "A third thing"})
 	b.is(worse)
-	uitest.Until(t, page, `document.activeElement.textContent.trim() === "3 alarms"`)
+	page.Until(`document.activeElement.textContent.trim() === "3 alarms"`)
 }
 
 func TestThePageLooksRightInGreyscaleAndInPrint(t *testing.T) {
@@ -164,16 +163,16 @@ func TestThePageLooksRightInGreyscaleAndInPrint(t *testing.T) {
 			continue
 		}
 		b.is(s.Status)
-		uitest.Open(t, page, b.url+"/")
+		page.Open(b.url + "/")
 		for _, l := range []uitest.Look{{Width: 1280, Grey: true}, {Width: 360, Grey: true, Dark: true}, {Width: 780, Print: true, Dark: true}} {
-			uitest.Set(t, page, l)
-			if l.Print && uitest.Ask[string](t, page, `getComputedStyle(document.body).colorScheme + getComputedStyle(document.documentElement).backgroundColor`) != "lightrgb(255, 255, 255)" {
+			page.Set(l)
+			if l.Print && uitest.Ask[string](page, `getComputedStyle(document.body).colorScheme + getComputedStyle(document.documentElement).backgroundColor`) != "lightrgb(255, 255, 255)" {
 				t.Errorf("%s: print is not black on white", s.Name)
 			}
-			if uitest.Ask[bool](t, page, `document.scrollingElement.scrollWidth > document.scrollingElement.clientWidth`) {
+			if uitest.Ask[bool](page, `document.scrollingElement.scrollWidth > document.scrollingElement.clientWidth`) {
 				t.Errorf("%s: scrolls sideways at %s", s.Name, l)
 			}
-			picture(t, func(dir string) { uitest.Shot(t, page, filepath.Join(dir, s.Name+"-"+l.String()+".png")) })
+			picture(t, func(dir string) { page.Shot(filepath.Join(dir, s.Name+"-"+l.String()+".png")) })
 		}
 	}
 }

@@ -60,19 +60,20 @@ func TestEveryStateIsReadableByEverybodyAtEveryWidthInBothThemes(t *testing.T) {
 	b := start(t, uitest.Quiet())
 	chromium := uitest.Start(t, b.Certificate().PublicKeyHash())
 	tab := chromium.Tab(t, looks()[0])
-	seen := uitest.Watching(t, tab)
+	seen := tab.Watch()
 	checker := axe(t)
 	for _, scene := range uitest.Scenes() {
 		b.is(scene.Status)
-		uitest.Open(t, tab, b.url+"/")
-		uitest.Until(t, tab, `document.getElementById("liveness")?.textContent === "Live."`)
-		uitest.Ask[bool](t, tab, checker)
+		tab.Open(b.url + "/")
+		tab.Until(`document.getElementById("liveness")?.textContent === "Live."`)
+		uitest.Ask[bool](tab, checker)
 		for _, look := range looks() {
 			t.Run(scene.Name+"/"+look.String(), func(t *testing.T) {
-				uitest.Set(t, tab, look)
+				tab := tab.For(t)
+				tab.Set(look)
 				for what, ask := range map[string]string{"axe": askAxe, "page": askFaults} {
 					var faults []string
-					if err := json.Unmarshal([]byte(uitest.Ask[string](t, tab, ask)), &faults); err != nil {
+					if err := json.Unmarshal([]byte(uitest.Ask[string](tab, ask)), &faults); err != nil {
 						t.Fatalf("%s: %v", what, err)
 					}
 					for _, f := range faults {
@@ -80,7 +81,7 @@ func TestEveryStateIsReadableByEverybodyAtEveryWidthInBothThemes(t *testing.T) {
 					}
 				}
 				picture(t, func(dir string) {
-					uitest.Shot(t, tab, filepath.Join(dir, fmt.Sprintf("%s-%s.png", scene.Name, look)))
+					tab.Shot(filepath.Join(dir, fmt.Sprintf("%s-%s.png", scene.Name, look)))
 				})
 			})
 		}

@@ -227,7 +227,6 @@ type maker struct {
 	src    Source
 	gauges []Gauge
 	pieces []versioned
-	texts  map[string]string
 	count  uint64
 }
 

@@ -85,8 +85,17 @@ func (l Look) String() string {
 	return s
 }
 
+// Tab is one tab of the browser. What goes wrong in it ends its test.
+type Tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// For is the same tab in a subtest.
+func (tab Tab) For(t *testing.T) Tab { return Tab{t, tab.ctx} }
+
 // Tab opens a tab that looks so, and closes it with the test.
-func (b *Browser) Tab(t *testing.T, l Look) context.Context {
+func (b *Browser) Tab(t *testing.T, l Look) Tab {
 	t.Helper()
 	ctx, closeTab := chromedp.NewContext(b.ctx)
 	t.Cleanup(closeTab)
@@ -94,14 +103,15 @@ func (b *Browser) Tab(t *testing.T, l Look) context.Context {
 	if _, err := chromedp.Run(ctx, chromedp.Title()); err != nil {
 		t.Fatalf("open a tab: %v", err)
 	}
-	call(t, ctx, network.Enable, network.EnableParams{})
-	Set(t, ctx, l)
-	return ctx
+	tab := Tab{t, ctx}
+	call(tab, network.Enable, network.EnableParams{})
+	tab.Set(l)
+	return tab
 }
 
 // Set makes a tab look so from now on.
-func Set(t *testing.T, tab context.Context, l Look) {
-	t.Helper()
+func (tab Tab) Set(l Look) {
+	tab.t.Helper()
 	scheme, media := "light", ""
 	if l.Dark {
 		scheme = "dark"
@@ -113,86 +123,87 @@ func Set(t *testing.T, tab context.Context, l Look) {
 	if l.Grey {
 		vision = emulation.SetEmulatedVisionDeficiencyTypeAchromatopsia
 	}
-	call(t, tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+	call(tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
 		Width: l.Width, Height: cmp.Or(l.Height, 800), DeviceScaleFactor: 1, Mobile: l.Width < phoneWidth})
 	// Medium and colours in one call: a second call would undo the first.
-	call(t, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media, Features: []*emulation.MediaFeature{
-		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
-	call(t, tab, emulation.SetEmulatedVisionDeficiency, emulation.SetEmulatedVisionDeficiencyParams{Type: vision})
-	call(t, tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: l.NoScript})
+	call(tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media, Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, //nolint:misspell // CSS spells it so
+		{Name: "prefers-reduced-motion", Value: "reduce"}}})
+	call(tab, emulation.SetEmulatedVisionDeficiency, emulation.SetEmulatedVisionDeficiencyParams{Type: vision})
+	call(tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: l.NoScript})
 }
 
 // phoneWidth is below which a tab behaves as a phone does.
 const phoneWidth = 600
 
-func call[P, R any](t *testing.T, tab context.Context, c cdp.Command[P, R], params P) R {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(tab, lookTime)
+func call[P, R any](tab Tab, c cdp.Command[P, R], params P) R {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, lookTime)
 	defer cancel()
 	r, err := chromedp.Call(ctx, c, params)
 	if err != nil {
-		t.Fatalf("tell the browser %T: %v", params, err)
+		tab.t.Fatalf("tell the browser %T: %v", params, err)
 	}
 	return r
 }
 
 // Open loads an address.
-func Open(t *testing.T, tab context.Context, url string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(tab, lookTime)
+func (tab Tab) Open(url string) {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, lookTime)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
-		t.Fatalf("open %s: %v", url, err)
+		tab.t.Fatalf("open %s: %v", url, err)
 	}
 }
 
 // Ask evaluates an expression in the page. A promise is awaited.
-func Ask[T any](t *testing.T, tab context.Context, expression string) T {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(tab, lookTime)
+func Ask[T any](tab Tab, expression string) T {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, lookTime)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
-		t.Fatalf("ask the page %.80q: %v", expression, err)
+		tab.t.Fatalf("ask the page %.80q: %v", expression, err)
 	}
 	return v
 }
 
 // Until waits for an expression, or the promise that it is, to become true in the page.
-func Until(t *testing.T, tab context.Context, expression string) {
-	t.Helper()
+func (tab Tab) Until(expression string) {
+	tab.t.Helper()
 	end := time.Now().Add(lookTime / 3)
-	for !Ask[bool](t, tab, "Promise.resolve("+expression+").then(Boolean)") {
+	for !Ask[bool](tab, "Promise.resolve("+expression+").then(Boolean)") {
 		if time.Now().After(end) {
-			t.Fatalf("never so in the page: %.160s", expression)
+			tab.t.Fatalf("never so in the page: %.160s", expression)
 		}
-		Frame(t, tab)
+		tab.Frame()
 	}
 }
 
 // Frame waits until the page draws its next picture: the pace at which it is worth asking again.
-func Frame(t *testing.T, tab context.Context) {
-	t.Helper()
-	Ask[bool](t, tab, "new Promise(r => requestAnimationFrame(() => r(true)))")
+func (tab Tab) Frame() {
+	tab.t.Helper()
+	Ask[bool](tab, "new Promise(r => requestAnimationFrame(() => r(true)))")
 }
 
 // Press presses a key, such as kb.Tab.
-func Press(t *testing.T, tab context.Context, key string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(tab, lookTime)
+func (tab Tab) Press(key string) {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, lookTime)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.KeyEvent(key)); err != nil {
-		t.Fatalf("press a key: %v", err)
+		tab.t.Fatalf("press a key: %v", err)
 	}
 }
 
 // Shot saves a picture of the whole page.
-func Shot(t *testing.T, tab context.Context, file string) {
-	t.Helper()
+func (tab Tab) Shot(file string) {
+	tab.t.Helper()
 	whole := true
-	r := call(t, tab, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: &whole})
+	r := call(tab, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: &whole})
 	if err := os.WriteFile(file, r.Data, 0o644); err != nil {
-		t.Fatalf("take a picture: %v", err)
+		tab.t.Fatalf("take a picture: %v", err)
 	}
 }
 
@@ -212,14 +223,14 @@ func (w *Watch) Complaints() []string {
 	return slices.Clone(w.complain)
 }
 
-// Watching starts to collect.
-func Watching(t *testing.T, tab context.Context) *Watch {
-	t.Helper()
+// Watch starts to collect.
+func (tab Tab) Watch() *Watch {
+	tab.t.Helper()
 	w := &Watch{}
-	call(t, tab, log.Enable, cdp.Empty{})
-	call(t, tab, runtime.Enable, cdp.Empty{})
+	call(tab, log.Enable, cdp.Empty{})
+	call(tab, runtime.Enable, cdp.Empty{})
 	note := func(to *[]string, s string) { w.mu.Lock(); *to = append(*to, s); w.mu.Unlock() }
-	ctx, cancel := context.WithCancel(tab)
+	ctx, cancel := context.WithCancel(tab.ctx)
 	var wg sync.WaitGroup
 	collect(ctx, &wg, network.RequestWillBeSent, func(e network.EventRequestWillBeSent) { note(&w.asked, e.Request.URL) })
 	collect(ctx, &wg, network.WebSocketCreated, func(e network.EventWebSocketCreated) { note(&w.asked, e.URL) })
@@ -227,7 +238,7 @@ func Watching(t *testing.T, tab context.Context) *Watch {
 	collect(ctx, &wg, runtime.ExceptionThrown, func(e runtime.EventExceptionThrown) {
 		note(&w.complain, e.ExceptionDetails.Text)
 	})
-	t.Cleanup(func() { cancel(); wg.Wait() })
+	tab.t.Cleanup(func() { cancel(); wg.Wait() })
 	return w
 }
 

@@ -23,11 +23,11 @@ type Page struct {
 	Liveness string
 }
 
-// Shape names a symbol of the sprite; Tone names a state. A state always has both, and a word.
-type (
-	Shape string
-	Tone  string
-)
+// Shape names a symbol of the sprite. A state always has a shape, a tone and a word.
+type Shape string
+
+// Tone names the kind of a state, by which it gets its colour.
+type Tone string
 
 // The shapes of this page; each has one meaning, listed in the look.
 const (
