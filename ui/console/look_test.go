@@ -44,6 +44,8 @@ const askFaults = `(() => {
   if (document.querySelector("[style]")) bad.push("has a style attribute");
   if (document.querySelector("style, script:not([src])")) bad.push("has an inline style or script");
   for (const el of document.querySelectorAll("*")) for (const a of el.attributes) if (/^on/.test(a.name)) bad.push("has " + a.name);
+  // axe looks for the names of meters in HTML only, and ours are drawings.
+  for (const el of document.querySelectorAll("[role=meter], [role=img]")) if (!el.getAttribute("aria-label")) bad.push("has no name: " + el.outerHTML.slice(0, 80));
   for (const el of document.querySelectorAll("a, button, input")) {
     if (el.classList.contains("skip")) continue;
     const r = el.getBoundingClientRect();
@@ -96,6 +98,42 @@ func TestEveryStateIsReadableByEverybodyAtEveryWidthInBothThemes(t *testing.T) {
 	}
 	for _, c := range seen.Complaints() {
 		t.Errorf("the browser complains: %s", c)
+	}
+}
+
+// The checks above are worth something only if they find what is wrong. Here it is planted.
+func TestTheChecksFindWhatIsPlanted(t *testing.T) {
+	b := start(t, uitest.Quiet())
+	tab := uitest.Start(t, b.Certificate().PublicKeyHash()).Tab(t, uitest.Look{Width: 360})
+	seen := tab.Watch()
+	tab.Open(b.url + "/")
+	tab.Until(isLive)
+	uitest.Ask[bool](tab, axe(t))
+	uitest.Ask[bool](tab, `(() => {
+		const p = document.createElement("pre");
+		p.setAttribute("style", "margin: 0");
+		p.textContent = "wide".repeat(200);
+		document.querySelector("main").append(p);
+		document.querySelector(".meter").removeAttribute("aria-label");
+		document.querySelector(".more").className = "soft";
+		const img = document.createElement("img");
+		img.src = "https://192.0.2.1/pixel";
+		document.querySelector("main").append(img);
+		return true;
+	})()`)
+	found := uitest.Ask[string](tab, askAxe) + uitest.Ask[string](tab, askFaults)
+	for _, want := range []string{"has no name", "scrolls sideways", "color-contrast", "image-alt", "has a style attribute"} { //nolint:misspell // axe's name
+		if !strings.Contains(found, want) {
+			t.Errorf("%s was planted and not found in %s", want, found)
+		}
+	}
+	if n := len(seen.Complaints()); n == 0 {
+		t.Error("the browser did not refuse a style attribute and a foreign picture, or the test does not hear it")
+	}
+	for _, url := range seen.Asked() {
+		if strings.Contains(url, "192.0.2.1") {
+			t.Logf("asked and refused by the policy: %s", url)
+		}
 	}
 }
 

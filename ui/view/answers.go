@@ -51,11 +51,16 @@ func glass(st api.Status) Glass {
 // head is the page's answer in one sentence, and how many things need a person.
 func head(st api.Status) Head {
 	h := Head{Day: day(st.Now), Lead: things(len(st.Alarms)) + " on the box needs you."}
-	if n := len(st.Alarms); n > 1 {
-		h.Lead = things(n) + " on the box need you."
-	}
 	t := st.Today
 	open := unexplained(t)
+	switch n := len(st.Alarms); {
+	case n > 1:
+		h.Lead = things(n) + " on the box need you."
+	case n == 0 && st.Recording != api.Yes:
+		h.Lead = "The box has not said why." // a fault of ours: anything but a yes comes with an alarm
+	case n == 0 && t.Missed+open > 0:
+		h.Lead = "What is missing is counted below."
+	}
 	switch faulty, paused := in(st, api.Fault), in(st, api.Paused); {
 	case len(st.Lines) == 0:
 		h.Sentence = "No line is set up, so nothing can be recorded."

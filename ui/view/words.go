@@ -82,7 +82,7 @@ func tally(t api.Totals) string {
 	case over == 0:
 		return "no calls yet today"
 	case t.Missed > 0:
-		return fmt.Sprintf("%d of %s today, %d missed", kept, calls(over), t.Missed)
+		return fmt.Sprintf("%d of %s today, %d\u00a0missed", kept, calls(over), t.Missed)
 	default:
 		return fmt.Sprintf("%d of %s today", kept, calls(over))
 	}
