@@ -11,14 +11,20 @@ type crew struct {
 	lanes   []*lane
 	workers []*scratch
 	// wake has room for every sleeper: waking never waits for one that is slow to get up.
-	wake chan time.Time
+	wake chan job
 	next atomic.Int64
 	busy sync.WaitGroup
 }
 
+// job is one poll of all lanes.
+type job struct {
+	now    time.Time
+	encode bool
+}
+
 func newCrew(workers int, lanes []*lane) *crew {
 	workers = max(1, min(workers, len(lanes)))
-	c := &crew{lanes: lanes, wake: make(chan time.Time, workers)}
+	c := &crew{lanes: lanes, wake: make(chan job, workers)}
 	for range workers {
 		c.workers = append(c.workers, new(scratch))
 	}
@@ -26,31 +32,32 @@ func newCrew(workers int, lanes []*lane) *crew {
 }
 
 // poll has every lane polled once, each by one worker, and returns when all are done.
-func (c *crew) poll(now time.Time) {
+func (c *crew) poll(now time.Time, encode bool) {
+	j := job{now, encode}
 	c.next.Store(0)
 	sleepers := len(c.workers) - 1
 	c.busy.Add(sleepers)
 	for range sleepers {
-		c.wake <- now
+		c.wake <- j
 	}
-	c.work(c.workers[0], now)
+	c.work(c.workers[0], j)
 	c.busy.Wait()
 }
 
 // sleep is the life of a worker that is not the polling goroutine. It ends when wake is closed.
 func (c *crew) sleep(worker int) {
-	for now := range c.wake {
-		c.work(c.workers[worker], now)
+	for j := range c.wake {
+		c.work(c.workers[worker], j)
 		c.busy.Done()
 	}
 }
 
-func (c *crew) work(sc *scratch, now time.Time) {
+func (c *crew) work(sc *scratch, j job) {
 	for {
 		i := int(c.next.Add(1)) - 1
 		if i >= len(c.lanes) {
 			return
 		}
-		c.lanes[i].poll(sc, now)
+		c.lanes[i].poll(sc, j.now, j.encode)
 	}
 }

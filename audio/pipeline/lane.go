@@ -81,7 +81,7 @@ func newLane(lc LineConfig, newEncoder func() (Encoder, error), refused *trouble
 		marks: make([]call.Transition, 0, 2*maxMarks),
 	}
 	l.keep = max(l.lookback, lc.Call.History())
-	l.history = newHistory(int(l.keep/line.FrameSamples) + 2*readFrames)
+	l.history = newHistory(int((l.keep+line.In(segment.Tick))/line.FrameSamples) + 2*readFrames)
 	parties := partiesOf(info.Channels)
 	l.recs = [2]recording{newRecording(parties), newRecording(parties)}
 	for range info.Channels {
@@ -95,11 +95,12 @@ func newLane(lc LineConfig, newEncoder func() (Encoder, error), refused *trouble
 	return l, nil
 }
 
-// poll takes what has come on the line since the last poll, as far as there is room for it.
-func (l *lane) poll(sc *scratch, now time.Time) {
+// poll takes what has come on the line since the last poll, as far as there is room for it, and encodes it if it is
+// time to.
+func (l *lane) poll(sc *scratch, now time.Time, encode bool) {
 	l.paused = l.pause.get()
 	l.cover()
-	l.drain()
+	l.makeRoom()
 	l.caughtUp = l.gone
 	for !l.ending && l.readable() {
 		want := min(readFrames, l.history.free())
@@ -116,6 +117,9 @@ func (l *lane) poll(sc *scratch, now time.Time) {
 			l.caughtUp = true
 			break
 		}
+	}
+	if encode {
+		l.drain()
 	}
 	l.pause.passed(l.heard)
 	l.publish(now)
@@ -173,7 +177,14 @@ func (l *lane) take(f *line.Frame, sc *scratch) {
 	}
 	sc.transitions = l.machine.Frame(h, sc.transitions[:0])
 	l.marks = append(l.marks, sc.transitions...)
-	l.drain()
+	l.makeRoom()
+}
+
+// makeRoom encodes before its time when the next frame, or its transitions, would not fit.
+func (l *lane) makeRoom() {
+	if !l.readable() {
+		l.drain()
+	}
 }
 
 // place says how much is lost before a frame and how much of it is sound. A driver that breaks its contract

@@ -54,8 +54,9 @@ func (p *Pipeline) record(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			p.crew.poll(p.clock())
-			if now.Sub(last) < segment.Tick {
+			tick := now.Sub(last) >= segment.Tick
+			p.crew.poll(p.clock(), tick)
+			if !tick {
 				continue
 			}
 			last = now
@@ -100,7 +101,7 @@ func (p *Pipeline) pass(ctx context.Context) {
 // finish takes in what the lines still hold and hands over all there is. Nothing is dropped any more: it waits.
 func (p *Pipeline) finish(ctx context.Context) {
 	for settled := false; !settled; {
-		p.crew.poll(p.clock())
+		p.crew.poll(p.clock(), true)
 		for _, l := range p.lanes {
 			if l.caughtUp {
 				l.stop(p.crew.workers[0])

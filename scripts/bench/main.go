@@ -35,6 +35,7 @@ type options struct {
 	lines   int
 	garbage int
 	profile string
+	workers int
 	ignore  bool
 }
 
@@ -46,6 +47,7 @@ func main() {
 	flag.StringVar(&o.child, "child", "", "record FILE for a while and print what it took (used by this command itself)")
 	flag.IntVar(&o.lines, "lines", 32, "with -child: how many lines of two parties; 0 is one line of one")
 	flag.IntVar(&o.garbage, "garbage", 0, "with -child: megabytes of garbage made each second")
+	flag.IntVar(&o.workers, "workers", 0, "with -child: how many encode at once; 0 is one for each CPU")
 	flag.StringVar(&o.profile, "profile", "", "with -child: write a CPU profile here")
 	flag.BoolVar(&o.ignore, "report-only", false, "exit 0 even if an aim is missed")
 	flag.Parse()

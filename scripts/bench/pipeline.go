@@ -59,9 +59,13 @@ func child(ctx context.Context, o options, input string, lines, garbage int) (me
 
 // record is the child: a whole pipeline on lines that play parts of the input, in real time.
 func record(ctx context.Context, o options) (err error) {
-	speech, err := os.ReadFile(o.child)
+	raw, err := os.ReadFile(o.child)
 	if err != nil {
 		return fmt.Errorf("read the input: %w", err)
+	}
+	speech := make([]int16, len(raw)/2)
+	for i := range speech {
+		speech[i] = int16(binary.LittleEndian.Uint16(raw[2*i:]))
 	}
 	if o.profile != "" {
 		f, err := os.Create(o.profile)
@@ -81,7 +85,7 @@ func record(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := pipeline.New(pipeline.Config{NewEncoder: func() (pipeline.Encoder, error) { return opus.NewEncoder(opus.Defaults()) }},
+	p, err := pipeline.New(pipeline.Config{Workers: o.workers, NewEncoder: func() (pipeline.Encoder, error) { return opus.NewEncoder(opus.Defaults()) }},
 		configs, sink, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
@@ -192,7 +196,7 @@ func (s *fileSink) Commit(_ context.Context, g *segment.Group) error {
 // played is a line in a call that never ends, on which parts of the input are heard in real time, one on each channel.
 type played struct {
 	start    time.Time
-	speech   [line.MaxChannels][]byte
+	speech   [line.MaxChannels][]int16
 	channels int
 	next     int // frame
 	lost     line.Samples
@@ -200,12 +204,12 @@ type played struct {
 }
 
 // playedLines are as many lines as asked for; each channel plays a part of the input that no other plays.
-func playedLines(speech []byte, o options) (lines []*played, configs []pipeline.LineConfig) {
+func playedLines(speech []int16, o options) (lines []*played, configs []pipeline.LineConfig) {
 	n, channels := o.lines, 2
 	if n == 0 {
 		n, channels = 1, 1
 	}
-	part := len(speech) / (n * channels) / (2 * line.FrameSamples) * 2 * line.FrameSamples
+	part := len(speech) / (n * channels) / line.FrameSamples * line.FrameSamples
 	for i := range n {
 		l := &played{channels: channels}
 		for c := range channels {
@@ -248,10 +252,8 @@ func (l *played) Read(frames []line.Frame) (n int, _ error) {
 		l.next++
 		f.Heard = l.start.Add((f.Start + line.FrameSamples).Duration())
 		for c := range l.channels {
-			at := (l.next - 1) * 2 * line.FrameSamples % len(l.speech[c])
-			for s := range line.FrameSamples {
-				f.Samples[c][s] = int16(binary.LittleEndian.Uint16(l.speech[c][at+2*s:]))
-			}
+			at := (l.next - 1) * line.FrameSamples % len(l.speech[c])
+			copy(f.Samples[c][:], l.speech[c][at:])
 		}
 	}
 	return n, nil
