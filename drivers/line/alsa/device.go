@@ -224,6 +224,7 @@ func (d *device) watch(ctx context.Context, clk clock) {
 	if d.quit || late {
 		return
 	}
+	c.hurry()
 	last := c.last.Load()
 	silence, limit := time.Duration(clk.at-last), stallAfter
 	if last == 0 {

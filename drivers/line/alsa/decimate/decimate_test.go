@@ -12,9 +12,9 @@ import (
 
 var rates = []int{44100, 48000}
 
-// tone is a second of a sine at -3 dB of full scale.
+// tone is 200 ms of a sine at -3 dB of full scale.
 func tone(rateHz int, hz float64) []int16 {
-	s := make([]int16, rateHz)
+	s := make([]int16, rateHz/5)
 	for i := range s {
 		s[i] = int16(math.Round(23170 * math.Sin(2*math.Pi*hz*float64(i)/float64(rateHz))))
 	}
@@ -31,7 +31,7 @@ func convert(t testing.TB, rateHz int, in []int16) []int16 {
 	return out[:f.NewDecimator().Convert(out, in)]
 }
 
-// gainDB is how much of a tone is left, the filter's first 25 ms left out.
+// gainDB is how much of a tone is left, the filter's first 40 ms left out, which leaves whole turns of all multiples of 25 Hz.
 func gainDB(t testing.TB, rateHz int, hz float64) float64 {
 	t.Helper()
 	rms := func(s []int16) float64 {
@@ -42,13 +42,13 @@ func gainDB(t testing.TB, rateHz int, hz float64) float64 {
 		return math.Sqrt(sum / float64(len(s)))
 	}
 	out := convert(t, rateHz, tone(rateHz, hz))
-	return 20 * math.Log10(max(rms(out[200:]), 1e-3)/(23170/math.Sqrt2))
+	return 20 * math.Log10(max(rms(out[320:]), 1e-3)/(23170/math.Sqrt2))
 }
 
 func TestSoundAboveTheTelephoneBandDoesNotFoldBackAboveMinus60dB(t *testing.T) {
 	for _, rate := range rates {
 		worst, at := -200.0, 0.0
-		for hz := 4000.0; hz < float64(rate)/2; hz += 97 {
+		for hz := 4000.0; hz < float64(rate)/2; hz += 75 {
 			if g := gainDB(t, rate, hz); g > worst {
 				worst, at = g, hz
 			}
@@ -63,7 +63,7 @@ func TestSoundAboveTheTelephoneBandDoesNotFoldBackAboveMinus60dB(t *testing.T) {
 func TestTheTelephoneBandIsFlat(t *testing.T) {
 	for _, rate := range rates {
 		low, high := 200.0, -200.0
-		for hz := 50.0; hz <= 3400; hz += 25 {
+		for hz := 50.0; hz <= 3400; hz += 50 {
 			g := gainDB(t, rate, hz)
 			low, high = min(low, g), max(high, g)
 		}
@@ -90,7 +90,7 @@ func TestAnEvenInputStaysEvenAndExact(t *testing.T) {
 
 func TestAsMuchSoundComesOutAsWentIn(t *testing.T) {
 	for _, rate := range rates {
-		for _, seconds := range []int{1, 7} {
+		for _, seconds := range []int{1, 3} {
 			if got := len(convert(t, rate, make([]int16, rate*seconds))); got != decimate.RateHz*seconds {
 				t.Errorf("%d s at %d Hz gave %d samples, want %d", seconds, rate, got, decimate.RateHz*seconds)
 			}
