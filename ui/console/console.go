@@ -43,7 +43,8 @@ func Defaults() Config {
 	return Config{
 		Listen: ":8443",
 		Names:  []string{"localhost", "127.0.0.1", "::1"},
-		// A page takes two connections, one of them for as long as it is open; each costs some 40 KB with TLS.
+		// A page takes two connections, one of them for as long as it is open; 60 open pages of 32
+		// lines took 15 MB with both their ends in one process: at most 250 KB a page.
 		Connections: 192,
 		Live:        live.Defaults(),
 	}

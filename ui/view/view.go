@@ -6,7 +6,7 @@
 //	In:    api.Status
 //	Out:   a whole page that needs no script, or its pieces and moving figures for the live socket
 //	Owner: plain functions on an immutable View; no goroutine
-//	Full:  nothing is kept; a page of 32 lines is about 60 KB while it is written
+//	Full:  nothing is kept; a page of 32 lines is 47 KB while it is written
 package view
 
 import (
