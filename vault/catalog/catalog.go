@@ -228,10 +228,10 @@ func (c *Catalog) loadBlocks(ctx context.Context) error {
 	return nil
 }
 
-// blockIDs are the blocks that have anything in the folder: a zone or a column.
+// blockIDs are the blocks that have anything in the folder: a zone or a group of columns.
 func (c *Catalog) blockIDs() ([]keys.ID, error) {
 	var ids []keys.ID
-	for _, prefix := range []byte{prefixZone, prefixColumn} {
+	for _, prefix := range []byte{prefixZone, prefixGroup} {
 		err := c.dir.Keys([]byte{prefix}, func(key []byte) error {
 			id, err := keys.IDFrom(key[1:min(len(key), 1+idSize)])
 			if err != nil {

@@ -69,11 +69,8 @@ func (c *Catalog) has(id keys.ID) (bool, error) {
 		if !b.zone.mayHave(id) {
 			continue
 		}
-		ids, err := c.openColumn(b, colID)
-		if err != nil {
-			continue
-		}
-		if rowOf(ids, id) >= 0 {
+		order, err := c.openGroup(b, groupOrder)
+		if err == nil && rowOf(order[colID], id) >= 0 {
 			return true, nil
 		}
 	}
@@ -172,14 +169,14 @@ func (c *Catalog) makeBlock(ctx context.Context, rows []Row) (*block, []folder.E
 		return nil, nil, fmt.Errorf("slot for a block: %w", err)
 	}
 	b := &block{id: slot.ID, key: slot.Meta(), zone: zoneOf(rows)}
-	cols, err := encodeColumns(rows)
-	if err != nil {
-		return nil, nil, err
-	}
 	entries := []folder.Entry{{Key: zoneKey(b.id), Value: b.zone.seal(b.key, b.id)}}
-	for _, col := range columns() {
-		box := seal.Box(b.key, cols[col], []byte("catalog column"), b.id.Append(nil), []byte{byte(col)})
-		entries = append(entries, folder.Entry{Key: columnKey(b.id, col), Value: box})
+	for _, g := range groups() {
+		plain, err := g.encode(rows)
+		if err != nil {
+			return nil, nil, err
+		}
+		box := seal.Box(b.key, plain, []byte("catalog group"), b.id.Append(nil), []byte{byte(g)})
+		entries = append(entries, folder.Entry{Key: groupKey(b.id, g), Value: box})
 	}
 	return b, entries, nil
 }
@@ -257,8 +254,8 @@ func (c *Catalog) replaceIn(ctx context.Context, old *block, want map[keys.ID]Ro
 // removal deletes everything of a block.
 func removal(id keys.ID) []folder.Entry {
 	gone := []folder.Entry{{Key: zoneKey(id)}}
-	for _, col := range columns() {
-		gone = append(gone, folder.Entry{Key: columnKey(id, col)})
+	for _, g := range groups() {
+		gone = append(gone, folder.Entry{Key: groupKey(id, g)})
 	}
 	return gone
 }

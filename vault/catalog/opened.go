@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -16,20 +17,20 @@ type opened struct {
 	plain map[column]cryptobyte.String
 }
 
-// fixed opens a column once. It has as many values as the block has rows.
+// fixed opens a column, and those sealed with it, once. One of fixed width has as many values as the block has rows.
 func (o *opened) fixed(col column) (cryptobyte.String, error) {
 	if s, ok := o.plain[col]; ok {
 		return s, nil
 	}
-	s, err := o.c.openColumn(o.b, col)
+	cols, err := o.c.openGroup(o.b, col.group())
 	if err != nil {
 		return nil, err
 	}
 	if o.plain == nil {
-		o.plain = map[column]cryptobyte.String{}
+		o.plain = cols
 	}
-	o.plain[col] = s
-	return s, nil
+	maps.Copy(o.plain, cols)
+	return cols[col], nil
 }
 
 func (o *opened) names(col column) (nameColumn, error) {

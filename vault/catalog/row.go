@@ -16,10 +16,10 @@ import (
 
 // Prefixes of keys in the folder.
 const (
-	prefixRow    = 'r' // + id: a loose row
-	prefixZone   = 'b' // + block id: a block's zone
-	prefixColumn = 'c' // + block id + column: a column of a block
-	idSize       = 8
+	prefixRow   = 'r' // + id: a loose row
+	prefixZone  = 'b' // + block id: a block's zone
+	prefixGroup = 'c' // + block id + group: columns of a block
+	idSize      = 8
 )
 
 // formatVersion is the first byte of every plaintext of the catalogue.
@@ -39,8 +39,8 @@ var errFormat = errors.New("not in the format of version 1")
 
 func rowKey(id keys.ID) []byte  { return id.Append([]byte{prefixRow}) }
 func zoneKey(id keys.ID) []byte { return id.Append([]byte{prefixZone}) }
-func columnKey(id keys.ID, col column) []byte {
-	return append(id.Append([]byte{prefixColumn}), byte(col))
+func groupKey(id keys.ID, g group) []byte {
+	return append(id.Append([]byte{prefixGroup}), byte(g))
 }
 
 // validate bounds what is taken in, so that every row taken can be written down.

@@ -42,11 +42,20 @@ func (f *Folder) get(key []byte) (plain []byte, commit uint64, err error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: key %x: %w", ErrAltered, key, err)
 	}
-	sealed, err := it.ValueCopy(nil)
-	if err != nil {
-		return nil, 0, fmt.Errorf("%w: key %x: %w", ErrAltered, key, err)
+	return f.openItem(key, it)
+}
+
+// openItem opens a value where Badger has it, without a copy. Badger calls back with nothing, and no error, when it
+// could not read the value.
+func (f *Folder) openItem(key []byte, it *badger.Item) (plain []byte, commit uint64, err error) {
+	bad := it.Value(func(sealed []byte) error {
+		plain, commit, err = f.openValue(key, sealed)
+		return nil
+	})
+	if bad != nil {
+		return nil, 0, fmt.Errorf("%w: key %x: %w", ErrAltered, key, bad)
 	}
-	return f.openValue(key, sealed)
+	return plain, commit, err
 }
 
 // readCounter is the commit counter as Badger has it; 0 in a new folder.
@@ -77,11 +86,7 @@ func (f *Folder) Walk(prefix []byte, visit func(key, value []byte, err error) er
 // valueOf has its own net: a fault at one value must not end the walk.
 func (f *Folder) valueOf(key []byte, it *badger.Item) (plain []byte, err error) {
 	defer caught(&err)()
-	sealed, err := it.ValueCopy(nil)
-	if err != nil {
-		return nil, fmt.Errorf("%w: key %x: %w", ErrAltered, key, err)
-	}
-	plain, commit, err := f.openValue(key, sealed)
+	plain, commit, err := f.openItem(key, it)
 	if err == nil && commit > f.commits.Load()+1 { // one may be just being acked
 		return nil, fmt.Errorf("%w: value of key %x is of commit %d, the folder is at %d", ErrAltered, key, commit, f.commits.Load())
 	}
