@@ -213,6 +213,9 @@ func lag(d time.Duration) string {
 	if d <= 0 {
 		return "not known yet"
 	}
+	if d < 100*time.Millisecond {
+		return "under 0.1\u00a0s"
+	}
 	if d < 10*time.Second {
 		return fmt.Sprintf("%.1f\u00a0s", d.Seconds())
 	}
