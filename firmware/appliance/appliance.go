@@ -50,9 +50,8 @@ type Input struct {
 
 // Parts are what a box and a laptop have different. Run takes them over, and closes the chip.
 type Parts struct {
-	Chip    tpm.Sealer
-	Inputs  []Input
-	Version string
+	Chip   tpm.Sealer
+	Inputs []Input
 	// Ready is told where the console answers, once it does; Filed of each recording that can now be found. Both may be nil.
 	Ready func(address, fingerprint string)
 	Filed func(keys.ID)
@@ -102,7 +101,7 @@ func (b *box) build(ctx context.Context, cfg config.Config, parts Parts, log *sl
 	if b.pipeline, err = newPipeline(cfg, parts.Inputs, b.vault, log); err != nil {
 		return err
 	}
-	hc := health.Config{Site: cfg.Site.Name, Box: cfg.Site.Box, Version: parts.Version, Custody: cfg.Custody.Fingerprint}
+	hc := health.Config{Site: cfg.Site.Name, Box: cfg.Site.Box, Version: version(), Custody: cfg.Custody.Fingerprint}
 	for _, l := range cfg.Lines {
 		hc.Lines = append(hc.Lines, health.Line{ID: l.ID, Label: l.Label})
 	}

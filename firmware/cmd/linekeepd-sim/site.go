@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+	"time"
+
+	"linekeep/drivers/line"
+	"linekeep/drivers/line/linesim"
+	"linekeep/drivers/tpm"
+	"linekeep/firmware/appliance"
+	"linekeep/firmware/config"
+	"linekeep/vault"
+	"linekeep/vault/custody"
+)
+
+//go:embed site.toml
+var siteTemplate string
+
+// seed draws what the scripts leave to chance. Always the same, so that a demo can be told about.
+const seed = 1
+
+func settingsFile(site string) string { return filepath.Join(site, "linekeep.toml") }
+func codeFile(site string) string     { return filepath.Join(site, "recovery-code.txt") }
+
+// openSite reads the site's settings, and makes them at the first start.
+func openSite(o options) (config.Config, error) {
+	path := settingsFile(o.site)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := makeSite(o, path); err != nil {
+			return config.Config{}, fmt.Errorf("make the demo site: %w", err)
+		}
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		return config.Config{}, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return cfg, nil
+}
+
+// demoLine is a line of the template.
+type demoLine struct {
+	ID, Label, File string
+	Channels        string
+}
+
+func makeSite(o options, path string) error {
+	if err := os.MkdirAll(o.site, 0o700); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(o.demo, "*.txt"))
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("%s has no scripts", o.demo)
+	}
+	data := struct {
+		TPM, Address string
+		Scripts      []demoLine
+	}{TPM: o.tpm, Address: o.address}
+	for _, file := range files {
+		l, err := describe(file)
+		if err != nil {
+			return err
+		}
+		data.Scripts = append(data.Scripts, l)
+	}
+	t, err := template.New("site").Parse(siteTemplate)
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := t.Execute(&text, data); err != nil {
+		return err
+	}
+	return os.WriteFile(path, text.Bytes(), 0o600)
+}
+
+// describe makes a line of a script: 1-reception.txt is reception.
+func describe(file string) (demoLine, error) {
+	script, err := parse(file)
+	if err != nil {
+		return demoLine{}, err
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return demoLine{}, err
+	}
+	id := strings.TrimSuffix(filepath.Base(file), ".txt")
+	if _, name, ok := strings.Cut(id, "-"); ok {
+		id = name
+	}
+	l := demoLine{ID: id, Label: script.Name(), File: abs, Channels: "[1]"}
+	if script.Channels() == line.MaxChannels {
+		l.Channels = "[1, 2]"
+	}
+	return l, nil
+}
+
+func parse(file string) (*linesim.Script, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read a script: %w", err)
+	}
+	return linesim.Parse(file, text)
+}
+
+// makeVault makes the vault at the first start. The code is on disk before the vault, so that no vault is ever without one.
+func makeVault(ctx context.Context, o options, cfg config.Config, chip tpm.Sealer) error {
+	vc := appliance.VaultConfig(cfg)
+	if vault.Exists(vc.Dir) {
+		return nil
+	}
+	code, err := recoveryCode(codeFile(o.site))
+	if err != nil {
+		return err
+	}
+	defer code.Wipe()
+	return vault.Create(ctx, vc, chip, code)
+}
+
+// recoveryCode writes a new code, or reads the one that a start cut short has left.
+func recoveryCode(path string) (code custody.Code, err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return custody.Code{}, fmt.Errorf("read the recovery code: %w", err)
+		}
+		rows := strings.Split(strings.TrimSpace(string(text)), "\n")
+		return custody.ParseCode(rows[len(rows)-1])
+	}
+	if err != nil {
+		return custody.Code{}, fmt.Errorf("write the recovery code: %w", err)
+	}
+	code = custody.NewCode()
+	_, err = fmt.Fprintf(f, "# Opens every recording of this demo site. A real box prints its code once, and keeps none.\n%s\n", code.Reveal())
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return custody.Code{}, fmt.Errorf("write the recovery code: %w", err)
+	}
+	return code, nil
+}
+
+// chooseLines keeps the lines of the chosen driver, and makes their input.
+func chooseLines(o options, cfg config.Config, cards func([]config.Line) (appliance.Input, error)) (config.Config, appliance.Input, error) {
+	var chosen []config.Line
+	for _, l := range cfg.Lines {
+		if l.Driver == o.lines {
+			chosen = append(chosen, l)
+		}
+	}
+	cfg.Lines = chosen
+	if len(chosen) == 0 {
+		return cfg, appliance.Input{}, fmt.Errorf("%w: %s names no line with driver %q", errUsage, settingsFile(o.site), o.lines)
+	}
+	if o.lines == config.ALSA {
+		in, err := cards(chosen)
+		return cfg, in, err
+	}
+	in, err := simulate(chosen, o.sounds)
+	return cfg, in, err
+}
+
+func simulate(lines []config.Line, sounds string) (appliance.Input, error) {
+	var scripts []*linesim.Script
+	for _, l := range lines {
+		script, err := parse(l.Device)
+		if err != nil {
+			return appliance.Input{}, err
+		}
+		if script.Channels() != len(l.Channels) {
+			return appliance.Input{}, fmt.Errorf("%w: line %s has %d channels, its script %d", errUsage, l.ID, len(l.Channels), script.Channels())
+		}
+		scripts = append(scripts, script)
+	}
+	clips, err := linesim.LoadSounds(os.DirFS(sounds), scripts...)
+	if err != nil {
+		return appliance.Input{}, err
+	}
+	source, err := linesim.New(linesim.Config{Scripts: scripts, Sounds: clips, Seed: seed, Clock: time.Now})
+	if err != nil {
+		return appliance.Input{}, err
+	}
+	in := appliance.Input{Source: source, Lines: map[string]line.Line{}}
+	for i, l := range source.Lines() {
+		in.Lines[lines[i].ID] = l
+	}
+	return in, nil
+}
