@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"linekeep/audio/call"
 	"linekeep/audio/opus"
@@ -63,10 +63,8 @@ func record(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return fmt.Errorf("read the input: %w", err)
 	}
-	speech := make([]int16, len(raw)/2)
-	for i := range speech {
-		speech[i] = int16(binary.LittleEndian.Uint16(raw[2*i:]))
-	}
+	// Read as it lies: unpacking 24 MB would be a twentieth of what is measured.
+	speech := unsafe.Slice((*int16)(unsafe.Pointer(&raw[0])), len(raw)/2)
 	if o.profile != "" {
 		f, err := os.Create(o.profile)
 		if err != nil {
