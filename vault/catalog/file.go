@@ -69,7 +69,7 @@ func (c *Catalog) has(id keys.ID) (bool, error) {
 		if !b.zone.mayHave(id) {
 			continue
 		}
-		order, err := c.openGroup(b, groupOrder)
+		order, err := c.openGroup(b, groupOrder, 0)
 		if err == nil && rowOf(order[colID], id) >= 0 {
 			return true, nil
 		}
@@ -171,12 +171,14 @@ func (c *Catalog) makeBlock(ctx context.Context, rows []Row) (*block, []folder.E
 	b := &block{id: slot.ID, key: slot.Meta(), zone: zoneOf(rows)}
 	entries := []folder.Entry{{Key: zoneKey(b.id), Value: b.zone.seal(b.key, b.id)}}
 	for _, g := range groups() {
-		plain, err := g.encode(rows)
-		if err != nil {
-			return nil, nil, err
+		for page := range g.pages(len(rows)) {
+			plain, err := g.encode(g.pageOf(rows, page))
+			if err != nil {
+				return nil, nil, err
+			}
+			box := seal.Box(b.key, plain, []byte("catalog group"), b.id.Append(nil), []byte{byte(g), byte(page)})
+			entries = append(entries, folder.Entry{Key: groupKey(b.id, g, page), Value: box})
 		}
-		box := seal.Box(b.key, plain, []byte("catalog group"), b.id.Append(nil), []byte{byte(g)})
-		entries = append(entries, folder.Entry{Key: groupKey(b.id, g), Value: box})
 	}
 	return b, entries, nil
 }
@@ -255,7 +257,9 @@ func (c *Catalog) replaceIn(ctx context.Context, old *block, want map[keys.ID]Ro
 func removal(id keys.ID) []folder.Entry {
 	gone := []folder.Entry{{Key: zoneKey(id)}}
 	for _, g := range groups() {
-		gone = append(gone, folder.Entry{Key: groupKey(id, g)})
+		for page := range g.pages(MaxBlockRows) {
+			gone = append(gone, folder.Entry{Key: groupKey(id, g, page)})
+		}
 	}
 	return gone
 }

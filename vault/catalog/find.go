@@ -183,10 +183,7 @@ func (s *search) add(rows []Row) {
 // narrowest first.
 func (s *search) open(c *Catalog, b *block) ([]Row, error) {
 	o := opened{c: c, b: b}
-	places := make([]uint16, b.zone.rows)
-	for i := range places {
-		places[i] = uint16(i)
-	}
+	places := allPlaces(b.zone.rows)
 	for _, filter := range []func(*opened, []uint16) ([]uint16, error){s.byLine, s.byDirection, s.byDuration, s.byTime} {
 		var err error
 		if places, err = filter(&o, places); err != nil || len(places) == 0 {
@@ -199,6 +196,16 @@ func (s *search) open(c *Catalog, b *block) ([]Row, error) {
 	return o.rows(places)
 }
 
+func allPlaces(rows int) []uint16 {
+	places := make([]uint16, rows)
+	for i := range places {
+		places[i] = uint16(i)
+	}
+	return places
+}
+
+// The filters write over places: loops without calls, because a miss goes through every row there is.
+
 func (s *search) byLine(o *opened, places []uint16) ([]uint16, error) {
 	if s.q.Lines == nil || !slices.ContainsFunc(o.b.zone.lines, func(l string) bool { return !slices.Contains(s.q.Lines, l) }) {
 		return places, nil
@@ -207,11 +214,25 @@ func (s *search) byLine(o *opened, places []uint16) ([]uint16, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted := make([]bool, len(col.names))
+	wanted := make([]bool, 1<<(8*col.width)) // every place there can be, so the loop needs no test
 	for i, n := range col.names {
 		wanted[i] = slices.Contains(s.q.Lines, n)
 	}
-	return slices.DeleteFunc(places, func(i uint16) bool { return !wanted[col.place(int(i))] }), nil
+	kept := places[:0]
+	if col.width == 1 {
+		for _, i := range places {
+			if wanted[col.places[i]] {
+				kept = append(kept, i)
+			}
+		}
+		return kept, nil
+	}
+	for _, i := range places {
+		if wanted[col.place(int(i))] {
+			kept = append(kept, i)
+		}
+	}
+	return kept, nil
 }
 
 func (s *search) byDirection(o *opened, places []uint16) ([]uint16, error) {
@@ -223,7 +244,13 @@ func (s *search) byDirection(o *opened, places []uint16) ([]uint16, error) {
 		return nil, err
 	}
 	want := uint8(*s.q.Direction)
-	return slices.DeleteFunc(places, func(i uint16) bool { return col[i] != want }), nil
+	kept := places[:0]
+	for _, i := range places {
+		if col[i] == want {
+			kept = append(kept, i)
+		}
+	}
+	return kept, nil
 }
 
 func (s *search) byDuration(o *opened, places []uint16) ([]uint16, error) {
@@ -235,10 +262,14 @@ func (s *search) byDuration(o *opened, places []uint16) ([]uint16, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(places, func(i uint16) bool {
+	kept := places[:0]
+	for _, i := range places {
 		d := line.Samples(binary.BigEndian.Uint32(col[4*int(i):])).Duration()
-		return d < low || (high != 0 && d > high)
-	}), nil
+		if d >= low && (high == 0 || d <= high) {
+			kept = append(kept, i)
+		}
+	}
+	return kept, nil
 }
 
 func (s *search) byTime(o *opened, places []uint16) ([]uint16, error) {

@@ -18,7 +18,7 @@ import (
 const (
 	prefixRow   = 'r' // + id: a loose row
 	prefixZone  = 'b' // + block id: a block's zone
-	prefixGroup = 'c' // + block id + group: columns of a block
+	prefixGroup = 'c' // + block id + group + page: columns of a block
 	idSize      = 8
 )
 
@@ -39,8 +39,8 @@ var errFormat = errors.New("not in the format of version 1")
 
 func rowKey(id keys.ID) []byte  { return id.Append([]byte{prefixRow}) }
 func zoneKey(id keys.ID) []byte { return id.Append([]byte{prefixZone}) }
-func groupKey(id keys.ID, g group) []byte {
-	return append(id.Append([]byte{prefixGroup}), byte(g))
+func groupKey(id keys.ID, g group, page int) []byte {
+	return append(id.Append([]byte{prefixGroup}), byte(g), byte(page))
 }
 
 // validate bounds what is taken in, so that every row taken can be written down.

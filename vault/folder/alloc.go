@@ -15,12 +15,12 @@ const (
 	smallNeed = 64 << 10
 	// headroom is what Badger may begin by itself during a Put: the next memtable's log, the next value log's
 	// first window, a table, and what we copy of it.
-	headroom = logBlocks + window + 2*chunkMemTable
+	headroom = logBlocks + window + 2*memTable
 	// openNeed and closeNeed are the same for Open and Close, which write no values but may write tables.
 	openNeed  = headroom + 1<<20
-	closeNeed = 3*chunkMemTable + 1<<20
+	closeNeed = 3*memTable + 1<<20
 	// logBlocks is what a memtable's log can grow to: its limit and one transaction (15 %) with entry heads.
-	logBlocks = chunkMemTable * 3 / 2
+	logBlocks = memTable * 3 / 2
 	// entryHead is the most that an entry of a log has beside key and value: head, version of the key, CRC.
 	entryHead = 22 + 8 + 4
 )

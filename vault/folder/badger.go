@@ -18,10 +18,9 @@ import (
 )
 
 const (
-	chunkMemTable = 4 << 20 // holds only keys and pointers: a day of 32 calls before it is written out
-	rowMemTable   = 8 << 20
-	chunkLog      = 64 << 20
-	rowLog        = 16 << 20
+	memTable = 4 << 20 // of chunks it holds only keys and pointers: a day of 32 calls before it is written out
+	chunkLog = 64 << 20
+	rowLog   = 16 << 20
 
 	// valueThreshold: larger values go to the value log. Rows of the catalogue and wraps stay in the tables.
 	valueThreshold = 1024
@@ -36,13 +35,13 @@ const (
 // options are Badger's for this folder. Small tables and caches keep a folder at a few megabytes (measured:
 // defaults 411 MB resident, this set 33 MB).
 func (f *Folder) options() badger.Options {
-	mem, vlog := int64(chunkMemTable), int64(chunkLog)
+	vlog := int64(chunkLog)
 	o := badger.DefaultOptions(f.path)
 	if f.o.Rows {
-		mem, vlog = rowMemTable, rowLog
+		vlog = rowLog
 	}
 	o = o.WithCompression(options.None). // sealed values do not compress
-						WithMemTableSize(mem).WithNumMemtables(2).WithValueThreshold(valueThreshold).
+						WithMemTableSize(memTable).WithNumMemtables(2).WithValueThreshold(valueThreshold).
 						WithValueLogFileSize(vlog).WithBlockCacheSize(4 << 20).WithIndexCacheSize(4 << 20).
 						WithSyncWrites(!f.o.ReadOnly).WithVerifyValueChecksum(true).
 						WithChecksumVerificationMode(options.OnTableAndBlockRead).
@@ -52,10 +51,10 @@ func (f *Folder) options() badger.Options {
 						WithReadOnly(f.o.ReadOnly).WithLogger(f.watch)
 	// No compactor of Badger's own: one that starts when the disk is full dies of SIGBUS and takes the
 	// process along. Trim compacts, when there is room. So level 0 must never stall a writer.
-	return o.WithNumCompactors(0).WithNumLevelZeroTables(stallTables - 1).WithNumLevelZeroTablesStall(stallTables)
+	return o.WithNumCompactors(0).WithNumLevelZeroTables(tidyTables - 1).WithNumLevelZeroTablesStall(stallTables)
 }
 
-// stallTables is more tables than level 0 will ever have: a month of chunks makes five, rows are tidied at tidyTables.
+// stallTables is more tables than level 0 will ever have: Trim merges them at tidyTables.
 const stallTables = 10_000
 
 // start opens Badger: once, and again after putting back what a first attempt may have spoilt.

@@ -81,7 +81,7 @@ func measure(entries []Entry) (int64, error) {
 			small += len(e.Value) + valueHead + seal.BoxOverhead
 		}
 	}
-	if need > MaxBytes || small > chunkMemTable*15/100-smallNeed {
+	if need > MaxBytes || small > memTable*15/100-smallNeed {
 		return 0, fmt.Errorf("%w: %d bytes, %d of them in tables", ErrTooBig, need, small)
 	}
 	return need, nil
