@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	listMagic   = "LKfl"
+	listMagic   = "LKlist"
 	listVersion = 1
 	// logHeader is what Badger writes first in a log: the data key's id (8) and the start of the IV (12). One
 	// wrong bit there makes every value of the file unreadable, so the list holds these bytes themselves.
@@ -82,7 +82,7 @@ var errList = errors.New("list altered")
 func (l list) encode(name string, key keys.Key) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddBytes([]byte(listMagic))
-	b.AddUint8(listVersion)
+	b.AddUint16(listVersion)
 	b.AddUint64(l.seq)
 	b.AddUint64(l.commits)
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(name)) })
@@ -122,10 +122,10 @@ func decodeList(b []byte, name string, key keys.Key) (list, error) {
 	s := cryptobyte.String(body)
 	var l list
 	var magic []byte
-	var version uint8
+	var version uint16
 	var of cryptobyte.String
 	var n uint32
-	if !s.ReadBytes(&magic, len(listMagic)) || string(magic) != listMagic || !s.ReadUint8(&version) || version != listVersion ||
+	if !s.ReadBytes(&magic, len(listMagic)) || string(magic) != listMagic || !s.ReadUint16(&version) || version != listVersion ||
 		!s.ReadUint64(&l.seq) || !s.ReadUint64(&l.commits) || !s.ReadUint16LengthPrefixed(&of) || string(of) != name || !s.ReadUint32(&n) {
 		return list{}, fmt.Errorf("%w: not version %d of folder %s", errList, listVersion, name)
 	}
