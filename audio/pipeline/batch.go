@@ -61,9 +61,14 @@ func newBatches(lines, channels int) batches {
 
 // newBatch has room for two recordings of each line: one that ends and one that begins.
 func newBatch(lines, channels int) *batch {
-	return &batch{segment.Group{
+	b := &batch{segment.Group{
 		Openings: make([]segment.Opening, 0, 2*lines),
-		Segments: make([]segment.Segment, 0, 2*channels),
+		Segments: make([]segment.Segment, channels, 2*channels),
 		Closings: make([]segment.Closing, 0, 2*lines),
 	}}
+	for i := range b.Segments {
+		b.Segments[i] = newTrack().seg
+	}
+	b.clear()
+	return b
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -24,7 +26,7 @@ import (
 	"linekeep/drivers/line"
 )
 
-// measured is what one recording child says of itself, and what its parent adds.
+// measured is what one recording child says of itself.
 type measured struct {
 	TrackSeconds float64 // of sound encoded
 	Frames       int64
@@ -32,7 +34,7 @@ type measured struct {
 	Dropped      uint64
 	Lost         int64
 	Resident     float64 // MB at the end
-	CPU          float64 // seconds, of the whole process; the parent's reading
+	CPU          float64 // seconds, of the whole process, without reading the input: no line reads a file
 }
 
 // child records in a process of its own, in real time, and gives what it took.
@@ -53,7 +55,6 @@ func child(ctx context.Context, o options, input string, lines, garbage int) (me
 	if err := json.Unmarshal(out.Bytes(), &m); err != nil {
 		return m, fmt.Errorf("read the child's figures: %w", err)
 	}
-	m.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	return m, nil
 }
 
@@ -94,7 +95,7 @@ func record(ctx context.Context, o options) (err error) {
 	ctx, stop := context.WithTimeout(ctx, time.Duration(o.seconds)*time.Second)
 	defer stop()
 	go litter(ctx, o.garbage)
-	var m measured
+	m := measured{CPU: -cpuSeconds()}
 	settled := make(chan struct{})
 	go func() {
 		defer close(settled)
@@ -108,6 +109,7 @@ func record(ctx context.Context, o options) (err error) {
 }
 
 func report(p *pipeline.Pipeline, lines []*played, sink *fileSink, m measured) error {
+	m.CPU += cpuSeconds()
 	m.Frames = sink.frames.Load()
 	m.TrackSeconds = float64(m.Frames) * line.FramePeriod.Seconds()
 	m.Dropped = p.Totals().Dropped + p.Totals().Failed
@@ -255,6 +257,15 @@ func (l *played) Read(frames []line.Frame) (n int, _ error) {
 		}
 	}
 	return n, nil
+}
+
+// cpuSeconds is what this process has used.
+func cpuSeconds() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return math.NaN()
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
 // residentMB is the memory of this process, as the kernel counts it; 0 if it does not say.
