@@ -59,11 +59,6 @@ const stallTables = 10_000
 
 // start opens Badger: once, and again after putting back what a first attempt may have spoilt.
 func (f *Folder) start(ctx context.Context) error {
-	if !f.o.ReadOnly {
-		if err := f.room(openNeed); err != nil {
-			return err
-		}
-	}
 	var first error
 	for attempt := range attempts {
 		db, err := open(f.options())

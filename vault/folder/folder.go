@@ -25,6 +25,7 @@ import (
 	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
+	"golang.org/x/sys/unix"
 
 	"linekeep/vault/keys"
 )
@@ -94,6 +95,9 @@ type Folder struct {
 func Open(ctx context.Context, o Options) (*Folder, error) {
 	f := &Folder{o: o, keys: derive(o.Key), watch: newWatch(o.Log.With(slog.String("folder", o.Name)))}
 	if err := f.open(ctx); err != nil {
+		if errors.Is(err, unix.ENOSPC) {
+			err = fmt.Errorf("%w: %w", ErrFull, err)
+		}
 		return nil, fmt.Errorf("opening folder %s: %w", o.Name, err)
 	}
 	for _, err := range f.findings {
@@ -110,6 +114,11 @@ func (f *Folder) open(ctx context.Context) (err error) {
 	}
 	if err := f.locate(); err != nil {
 		return err
+	}
+	if !f.o.ReadOnly {
+		if err := f.room(openNeed); err != nil {
+			return err
+		}
 	}
 	if err := f.acquire(); err != nil {
 		return err
