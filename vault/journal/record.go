@@ -16,9 +16,9 @@ import (
 
 // The layout is in vault/FORMAT.md, section 9.
 const (
-	fileMagic   = "LKJF"
-	recordMagic = "LKJR"
-	version     = 1
+	fileMagic   = "LKjrnl"
+	recordMagic = "LKre"
+	version     = 1 // of the file, and so of all records in it
 	macSize     = 16
 	fileHeader  = 48
 	headerSize  = 92
@@ -128,7 +128,7 @@ func (s *sealer) fileMAC(header []byte) []byte {
 func (s *sealer) appendFileHeader(dst []byte, vaultID [16]byte, number uint64) []byte {
 	start := len(dst)
 	dst = append(dst, fileMagic...)
-	dst = append(dst, version, 0, 0, 0)
+	dst = binary.BigEndian.AppendUint16(dst, version)
 	dst = append(dst, vaultID[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, number)
 	return append(dst, s.fileMAC(dst[start:])...)

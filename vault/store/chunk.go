@@ -18,9 +18,8 @@ const ChunkLength = line.Samples(60 * line.RateHz)
 
 // The layout is in vault/FORMAT.md, section 10.
 const (
-	chunkMagic  = "LKCH"
-	chunkHeader = 4 + 1 + 1 + 2 + 8 + 4 + 4
-	chunkEntry  = 4 + 1 + 3 + 8 + 4 + 4
+	chunkMagic = "LKchnk"
+	chunkEntry = 4 + 1 + 3 + 8 + 4 + 4
 	// maxEntries bounds what a chunk may claim: a tick of 20 ms, far below any real one, makes 3,000.
 	maxEntries = 1 << 14
 )
@@ -55,8 +54,9 @@ const (
 // Append writes the chunk.
 func (c *Chunk) Append(b []byte) []byte {
 	b = append(b, chunkMagic...)
-	b = append(b, formVersion, byte(c.Party), 0, 0)
+	b = binary.BigEndian.AppendUint16(b, formVersion)
 	b = c.ID.Append(b)
+	b = append(b, byte(c.Party), 0, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, c.Number)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Segments)))
 	for i := range c.Segments {
@@ -85,11 +85,11 @@ func ParseChunk(b []byte) (Chunk, error) {
 	var c Chunk
 	s := cryptobyte.String(b)
 	var magic []byte
-	var ver, party uint8
-	var zero uint16
-	var count uint32
-	if !s.ReadBytes(&magic, 4) || string(magic) != chunkMagic || !s.ReadUint8(&ver) || ver != formVersion ||
-		!s.ReadUint8(&party) || !s.ReadUint16(&zero) || !readID(&s, &c.ID) || !s.ReadUint32(&c.Number) ||
+	var ver uint16
+	var party uint8
+	var zero, count uint32
+	if !s.ReadBytes(&magic, len(chunkMagic)) || string(magic) != chunkMagic || !s.ReadUint16(&ver) || ver != formVersion ||
+		!readID(&s, &c.ID) || !s.ReadUint8(&party) || !s.ReadUint24(&zero) || zero != 0 || !s.ReadUint32(&c.Number) ||
 		!s.ReadUint32(&count) || count > maxEntries || int(count)*chunkEntry > len(s) {
 		return Chunk{}, fmt.Errorf("chunk: %w", ErrForm)
 	}
@@ -100,7 +100,7 @@ func ParseChunk(b []byte) (Chunk, error) {
 		var start uint64
 		var length, reserved uint32
 		var flags uint8
-		if !s.ReadUint32(&c.Segments[i].Seq) || !s.ReadUint8(&flags) || !s.ReadUint24(&reserved) ||
+		if !s.ReadUint32(&c.Segments[i].Seq) || !s.ReadUint8(&flags) || !s.ReadUint24(&reserved) || reserved != 0 || flags > entryLast|entryGap ||
 			!s.ReadUint64(&start) || !s.ReadUint32(&length) || !s.ReadUint32(&sizes[i]) {
 			return Chunk{}, fmt.Errorf("chunk: %w", ErrForm)
 		}

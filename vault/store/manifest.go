@@ -14,7 +14,7 @@ import (
 )
 
 // The layout is in vault/FORMAT.md, section 11.
-const manifestMagic = "LKMF"
+const manifestMagic = "LKmnft"
 
 // Manifest closes a recording: all that is known of it, and the hash of every byte that belongs to it. It is over
 // ciphertext, so that it can be made, and checked, without the data key.
@@ -67,8 +67,9 @@ func (m *Manifest) append(b []byte) []byte {
 	if m.Recovered {
 		flags |= flagRecovered
 	}
-	b = append(b, formVersion, flags, byte(m.Opening.Trigger), byte(m.Opening.Direction))
+	b = binary.BigEndian.AppendUint16(b, formVersion)
 	b = m.ID.Append(b)
+	b = append(b, flags, byte(m.Opening.Trigger), byte(m.Opening.Direction))
 	b = binary.BigEndian.AppendUint64(b, uint64(m.Opening.Start.UnixNano()))
 	b = m.Opening.Continues.Append(b)
 	b = appendString(b, m.Opening.Line)
@@ -109,7 +110,7 @@ func (p *Part) append(b []byte) []byte {
 func (p *Part) read(s *cryptobyte.String) bool {
 	var flags uint8
 	var start, end uint64
-	ok := s.ReadUint8(&flags) && s.ReadUint32(&p.Number) && s.ReadUint32(&p.Size) && s.ReadUint32(&p.Segments) &&
+	ok := s.ReadUint8(&flags) && flags <= entryLast|entryGap && s.ReadUint32(&p.Number) && s.ReadUint32(&p.Size) && s.ReadUint32(&p.Segments) &&
 		s.ReadUint32(&p.FirstSeq) && s.ReadUint32(&p.LastSeq) && s.ReadUint64(&start) && s.ReadUint64(&end) && s.CopyBytes(p.Hash[:])
 	p.Last, p.Gaps = flags&entryLast != 0, flags&entryGap != 0
 	p.Start, p.End = line.Samples(start), line.Samples(end)
@@ -139,9 +140,10 @@ func parseManifest(plain []byte) (Manifest, error) {
 	var m Manifest
 	s := cryptobyte.String(plain)
 	var magic []byte
-	var ver, flags, trigger, direction, tracks uint8
-	ok := s.ReadBytes(&magic, 4) && string(magic) == manifestMagic && s.ReadUint8(&ver) && ver == formVersion &&
-		s.ReadUint8(&flags) && s.ReadUint8(&trigger) && s.ReadUint8(&direction) && readID(&s, &m.ID) &&
+	var ver uint16
+	var flags, trigger, direction, tracks uint8
+	ok := s.ReadBytes(&magic, len(manifestMagic)) && string(magic) == manifestMagic && s.ReadUint16(&ver) && ver == formVersion &&
+		readID(&s, &m.ID) && s.ReadUint8(&flags) && flags&^flagRecovered == 0 && s.ReadUint8(&trigger) && s.ReadUint8(&direction) &&
 		readTime(&s, &m.Opening.Start) && readID(&s, &m.Opening.Continues) && readString(&s, &m.Opening.Line) &&
 		readString(&s, &m.Opening.Class) && m.Closing.read(&s) && s.CopyBytes(m.Wrap[:]) && s.ReadUint8(&tracks)
 	if !ok {

@@ -70,17 +70,20 @@ func (f Forms) unbox(label string, boxed []byte) ([]byte, error) {
 
 // SealOpening gives the body of an opening: the wrap after its length, then the opening boxed. FORMAT.md section 9.
 func (f Forms) SealOpening(wrap []byte, o Opening) []byte {
-	b := []byte{formVersion, byte(o.Trigger), byte(o.Direction), byte(len(o.Parties))}
+	body := binary.BigEndian.AppendUint16(nil, uint16(len(wrap)))
+	body = append(body, wrap...)
+	return append(body, f.box(labelOpen, o.append(nil))...)
+}
+
+func (o *Opening) append(b []byte) []byte {
+	b = append(b, formVersion, byte(o.Trigger), byte(o.Direction), byte(len(o.Parties)))
 	for _, p := range o.Parties {
 		b = append(b, byte(p))
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(o.Start.UnixNano()))
 	b = o.Continues.Append(b)
 	b = appendString(b, o.Line)
-	b = appendString(b, o.Class)
-	body := binary.BigEndian.AppendUint16(nil, uint16(len(wrap)))
-	body = append(body, wrap...)
-	return append(body, f.box(labelOpen, b)...)
+	return appendString(b, o.Class)
 }
 
 // SplitOpening gives the wrap and the boxed opening.
@@ -103,6 +106,10 @@ func (f Forms) OpenOpening(body []byte) (Opening, error) {
 	if err != nil {
 		return Opening{}, err
 	}
+	return parseOpening(plain)
+}
+
+func parseOpening(plain []byte) (Opening, error) {
 	s := cryptobyte.String(plain)
 	var ver, trigger, direction, n uint8
 	var parties []byte
@@ -149,7 +156,7 @@ func (c *Closing) read(s *cryptobyte.String) bool {
 	var reason, direction, flags uint8
 	var length uint64
 	var number, extension string
-	ok := s.ReadUint8(&reason) && s.ReadUint8(&direction) && s.ReadUint8(&flags) && readTime(s, &c.End) &&
+	ok := s.ReadUint8(&reason) && s.ReadUint8(&direction) && s.ReadUint8(&flags) && flags <= flagAnswered|flagSilent && readTime(s, &c.End) &&
 		s.ReadUint64(&length) && readString(s, &number) && readString(s, &extension)
 	c.Reason, c.Direction, c.Length = segment.Reason(reason), line.Direction(direction), line.Samples(length)
 	c.Number, c.Extension = line.Number(number), line.Number(extension)
