@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"linekeep/vault/library"
 	"log/slog"
 	"path/filepath"
 
@@ -12,7 +13,6 @@ import (
 	"linekeep/vault/check"
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
-	"linekeep/vault/store"
 )
 
 // Check reads the whole vault again, while it records; see vault/check.
@@ -35,8 +35,8 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 	}
 	// Whatever a month's folder or the catalogue needs to be opened after a power cut, its owner does at the next
 	// start; here nothing is written.
-	v.months = store.NewMonths(store.MonthsConfig{Dir: cfg.Dir, Key: v.keys.Folder, ReadOnly: true, Clock: cfg.Clock, Log: log})
-	v.library = &store.Library{Keys: v.keys, Months: v.months}
+	v.months = library.NewMonths(library.MonthsConfig{Dir: cfg.Dir, Key: v.keys.Folder, ReadOnly: true, Clock: cfg.Clock, Log: log})
+	v.library = &library.Library{Keys: v.keys, Months: v.months}
 	replay, err := journal.Inspect(journal.Config{Dir: filepath.Join(cfg.Dir, journalDir), VaultID: v.keys.VaultID(), Key: v.keys.Outer(outerJournal)})
 	if err != nil {
 		return report, err

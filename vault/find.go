@@ -12,6 +12,7 @@ import (
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
+	"linekeep/vault/recording"
 	"linekeep/vault/store"
 )
 
@@ -97,7 +98,7 @@ func (v *Vault) mendMonth(ctx context.Context, name string) error {
 		return err
 	}
 	defer release()
-	return v.library.Manifests(f, func(m store.Manifest, err error) error {
+	return v.library.Manifests(f, func(m recording.Manifest, err error) error {
 		if err != nil {
 			v.find(ctx, err)
 			return ctx.Err()

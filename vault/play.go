@@ -10,8 +10,9 @@ import (
 	"linekeep/drivers/line"
 	"linekeep/vault/custody"
 	"linekeep/vault/keys"
+	"linekeep/vault/library"
+	"linekeep/vault/recording"
 	"linekeep/vault/seal"
-	"linekeep/vault/store"
 )
 
 // Recording is a recording somebody may hear. Close it: until then its key is in memory.
@@ -20,14 +21,14 @@ type Recording struct {
 	Start    time.Time
 	Length   line.Samples
 	Parties  []segment.Party
-	Manifest store.Manifest
+	Manifest recording.Manifest
 
 	vaultID [16]byte
-	reader  *store.Reader
+	reader  *library.Reader
 	key     seal.DataKey
 }
 
-// Play opens a recording with the recovery code. Errors: ErrNotThere, ErrNotFiled, ErrWrongCode, store.ErrAltered.
+// Play opens a recording with the recovery code. Errors: ErrNotThere, ErrNotFiled, ErrWrongCode, library.ErrAltered.
 func (v *Vault) Play(ctx context.Context, id keys.ID, code custody.Code) (*Recording, error) {
 	if v.store.Unfiled(id) {
 		return nil, fmt.Errorf("%w: %s", ErrNotFiled, id)
@@ -35,7 +36,7 @@ func (v *Vault) Play(ctx context.Context, id keys.ID, code custody.Code) (*Recor
 	return play(ctx, v.library, v.custody, id, code)
 }
 
-func play(ctx context.Context, library *store.Library, c *custody.Custody, id keys.ID, code custody.Code) (*Recording, error) {
+func play(ctx context.Context, library *library.Library, c *custody.Custody, id keys.ID, code custody.Code) (*Recording, error) {
 	reader, err := library.Open(ctx, id)
 	if err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func (r *Recording) Track(p segment.Party) iter.Seq2[segment.Segment, error] {
 	}
 }
 
-func (r *Recording) part(p segment.Party, part store.Part, yield func(segment.Segment, error) bool) bool {
+func (r *Recording) part(p segment.Party, part recording.Part, yield func(segment.Segment, error) bool) bool {
 	c, err := r.reader.Chunk(p, part)
 	if err != nil {
 		return yield(segment.Segment{}, fmt.Errorf("the sound from %v to %v is lost: %w", part.Start.Duration(), part.End.Duration(), err))
@@ -89,7 +90,7 @@ func (r *Recording) part(p segment.Party, part store.Part, yield func(segment.Se
 	return true
 }
 
-func (r *Recording) open(c *store.Chunk, s *store.Sealed) (segment.Segment, error) {
+func (r *Recording) open(c *recording.Chunk, s *recording.Sealed) (segment.Segment, error) {
 	h := seal.Header{ID: c.ID, Party: c.Party, Last: s.Last, Seq: s.Seq, Start: s.Start, Len: s.Len}
 	plain, err := r.key.OpenSegment(nil, r.vaultID, h, s.Body)
 	if err == nil {

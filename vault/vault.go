@@ -32,6 +32,8 @@ import (
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
+	"linekeep/vault/library"
+	"linekeep/vault/recording"
 	"linekeep/vault/space"
 	"linekeep/vault/store"
 )
@@ -44,7 +46,7 @@ var (
 	// ErrNotFiled reports a recording that is up, or whose last seconds are still being moved.
 	ErrNotFiled = store.ErrNotFiled
 	// ErrNotThere reports an id under which the vault holds nothing.
-	ErrNotThere = store.ErrNotThere
+	ErrNotThere = library.ErrNotThere
 	// ErrWrongCode reports a recovery code that does not open this vault.
 	ErrWrongCode = custody.ErrWrongCode
 )
@@ -75,7 +77,7 @@ type Config struct {
 	Space   space.Config // when the disk counts as full
 	Clock   func() time.Time
 	// Filed is told of each recording once it can be found; may be nil.
-	Filed func(store.Manifest)
+	Filed func(recording.Manifest)
 }
 
 // Defaults is the configuration of a vault in dir with one retention class.
@@ -110,9 +112,9 @@ type Vault struct {
 	keys    *keys.Keys
 	custody *custody.Custody
 	journal *journal.Journal
-	months  *store.Months
+	months  *library.Months
 	store   *store.Store
-	library *store.Library
+	library *library.Library
 	rows    *folder.Folder // of the catalogue
 	catalog *catalog.Catalog
 	mending bool // the catalogue is to be completed from the manifests
@@ -202,8 +204,8 @@ func (v *Vault) open(ctx context.Context, chip tpm.Sealer) (err error) {
 	if err = v.keys.Prepare(ctx, v.cfg.Classes, v.cfg.Clock()); err != nil {
 		v.log.ErrorContext(ctx, "keys for coming recordings not made", slog.Any("err", err)) // there may be slots left
 	}
-	v.months = store.NewMonths(store.MonthsConfig{Dir: v.cfg.Dir, Key: v.keys.Folder, Move: v.moveRoom, Clock: v.cfg.Clock, Log: v.log})
-	v.library = &store.Library{Keys: v.keys, Months: v.months}
+	v.months = library.NewMonths(library.MonthsConfig{Dir: v.cfg.Dir, Key: v.keys.Folder, Move: v.moveRoom, Clock: v.cfg.Clock, Log: v.log})
+	v.library = &library.Library{Keys: v.keys, Months: v.months}
 	if err = v.openCatalog(ctx, replay); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ import (
 	"linekeep/vault/catalog"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
-	"linekeep/vault/store"
+	"linekeep/vault/library"
 )
 
 // Kind is what is wrong with something.
@@ -56,7 +56,7 @@ type Report struct {
 // Vault is what is checked. A func that is nil has nothing to check.
 type Vault struct {
 	Dir     string
-	Library *store.Library
+	Library *library.Library
 	Keys    func(ctx context.Context) []error // both copies of every key file
 	Custody func() []error
 	Journal func() ([]*journal.Damage, error)

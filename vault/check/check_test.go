@@ -18,7 +18,8 @@ import (
 	"linekeep/vault/check"
 	"linekeep/vault/folder"
 	"linekeep/vault/keys"
-	"linekeep/vault/store"
+	"linekeep/vault/library"
+	"linekeep/vault/recording"
 	"linekeep/vault/vaulttest"
 	"linekeep/vault/vaulttest/talk"
 )
@@ -113,22 +114,22 @@ func wants(t *testing.T, report check.Report, kind check.Kind, words ...string) 
 
 func TestWhatIsMissingExtraOrAlteredIsNamed(t *testing.T) {
 	v, said := record(t, 6)
-	month := store.FolderName("standard", keys.MonthOf(time.Now().Add(-time.Hour)))
+	month := library.FolderName("standard", keys.MonthOf(time.Now().Add(-time.Hour)))
 	var ids []keys.ID
 	for id := range said {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, func(a, b keys.ID) int { return int(a.Slot) - int(b.Slot) })
 	v.Stop()
-	at := func(kind store.PlaceKind, id keys.ID, p segment.Party, n uint32) []byte {
-		return store.Place{Kind: kind, ID: id, Party: p, Number: n}.Key()
+	at := func(kind recording.PlaceKind, id keys.ID, p segment.Party, n uint32) []byte {
+		return recording.Place{Kind: kind, ID: id, Party: p, Number: n}.Key()
 	}
 	plant(t, v, month, false,
-		folder.Entry{Key: at(store.AtChunk, ids[0], segment.Caller, 0)},
-		folder.Entry{Key: at(store.AtChunk, ids[1], segment.Office, 7), Value: []byte("not ours")},
-		folder.Entry{Key: at(store.AtChunk, ids[2], segment.Office, 0), Value: []byte("not what was written")},
-		folder.Entry{Key: at(store.AtManifest, ids[3], 0, 0)},
-		folder.Entry{Key: at(store.AtWrap, ids[4], 0, 0)},
+		folder.Entry{Key: at(recording.AtChunk, ids[0], segment.Caller, 0)},
+		folder.Entry{Key: at(recording.AtChunk, ids[1], segment.Office, 7), Value: []byte("not ours")},
+		folder.Entry{Key: at(recording.AtChunk, ids[2], segment.Office, 0), Value: []byte("not what was written")},
+		folder.Entry{Key: at(recording.AtManifest, ids[3], 0, 0)},
+		folder.Entry{Key: at(recording.AtWrap, ids[4], 0, 0)},
 		folder.Entry{Key: []byte("stranger"), Value: []byte("x")})
 	plant(t, v, "catalog", true, folder.Entry{Key: ids[5].Append([]byte{'r'})})
 	if err := os.WriteFile(filepath.Join(v.Config.Dir, "notes.txt"), []byte("x"), 0o600); err != nil {

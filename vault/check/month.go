@@ -10,7 +10,8 @@ import (
 	"linekeep/vault/catalog"
 	"linekeep/vault/folder"
 	"linekeep/vault/keys"
-	"linekeep/vault/store"
+	"linekeep/vault/library"
+	"linekeep/vault/recording"
 )
 
 // held is what a month's folder holds of one recording.
@@ -18,7 +19,7 @@ type held struct {
 	wrap     *[32]byte
 	manifest []byte
 	chunks   map[track]*chunk
-	bad      map[store.PlaceKind]bool // there, and altered
+	bad      map[recording.PlaceKind]bool // there, and altered
 }
 
 type track struct {
@@ -63,14 +64,14 @@ func (r *run) read(f *folder.Folder, name string) (map[keys.ID]*held, []string, 
 	all := make(map[keys.ID]*held)
 	var told []string
 	err := f.Walk(nil, func(key, value []byte, err error) error {
-		p, ok := store.ParseKey(key)
+		p, ok := recording.ParseKey(key)
 		if !ok {
 			r.find(Extra, name, "It holds something under the key %x, which is nothing of ours. It does no harm.", key)
 			return nil
 		}
 		h := all[p.ID]
 		if h == nil {
-			h = &held{chunks: make(map[track]*chunk), bad: make(map[store.PlaceKind]bool)}
+			h = &held{chunks: make(map[track]*chunk), bad: make(map[recording.PlaceKind]bool)}
 			all[p.ID] = h
 		}
 		if err != nil {
@@ -82,21 +83,21 @@ func (r *run) read(f *folder.Folder, name string) (map[keys.ID]*held, []string, 
 	return all, told, err
 }
 
-func (r *run) hold(h *held, p store.Place, value []byte, err error) {
+func (r *run) hold(h *held, p recording.Place, value []byte, err error) {
 	switch {
-	case p.Kind == store.AtChunk:
-		c := &chunk{hash: store.Hash(value), size: len(value), bad: err != nil}
+	case p.Kind == recording.AtChunk:
+		c := &chunk{hash: recording.Hash(value), size: len(value), bad: err != nil}
 		h.chunks[track{p.Party, p.Number}] = c
 		r.report.Chunks++
 		r.report.Bytes += int64(len(value))
 		if err == nil {
-			parsed, perr := store.ParseChunk(value)
+			parsed, perr := recording.ParseChunk(value)
 			c.bad = perr != nil || parsed.ID != p.ID || parsed.Party != p.Party || parsed.Number != p.Number
 		}
 	case err != nil:
 		h.bad[p.Kind] = true
-	case p.Kind == store.AtWrap:
-		hash := store.Hash(value)
+	case p.Kind == recording.AtWrap:
+		hash := recording.Hash(value)
 		h.wrap = &hash
 	default:
 		h.manifest = value
@@ -116,20 +117,20 @@ func (r *run) recording(name string, id keys.ID, h *held) {
 		return
 	}
 	r.report.Calls++
-	if shard, err := r.v.Library.Keys.Shard(id.Shard); err == nil && store.FolderName(shard.Class, shard.Month) != name {
+	if shard, err := r.v.Library.Keys.Shard(id.Shard); err == nil && library.FolderName(shard.Class, shard.Month) != name {
 		r.find(Extra, what, "It stands in %s, where it does not belong.", name)
 		return
 	}
 	if h.manifest == nil {
 		delete(r.rows, id)
-		if h.bad[store.AtManifest] {
+		if h.bad[recording.AtManifest] {
 			r.find(Altered, what, "Its manifest is altered: it cannot be proved whole, and not be played.")
 			return
 		}
 		r.find(Missing, what, "Its manifest is missing: it cannot be proved whole, and not be played.")
 		return
 	}
-	m, err := store.OpenManifest(store.Forms{VaultID: r.v.Library.Keys.VaultID(), ID: id, Meta: slot.Meta()}, h.manifest)
+	m, err := recording.OpenManifest(recording.Forms{VaultID: r.v.Library.Keys.VaultID(), ID: id, Meta: slot.Meta()}, h.manifest)
 	if err != nil {
 		delete(r.rows, id)
 		r.find(Altered, what, "Its manifest is altered: it cannot be proved whole, and not be played (%v).", err)
@@ -140,9 +141,9 @@ func (r *run) recording(name string, id keys.ID, h *held) {
 	r.row(what, &m)
 }
 
-func (r *run) wrap(what string, h *held, m *store.Manifest) {
+func (r *run) wrap(what string, h *held, m *recording.Manifest) {
 	switch {
-	case h.bad[store.AtWrap] || h.wrap != nil && *h.wrap != m.Wrap:
+	case h.bad[recording.AtWrap] || h.wrap != nil && *h.wrap != m.Wrap:
 		r.find(Altered, what, "Its wrapped key is altered: nobody can hear it any more.")
 	case h.wrap == nil:
 		r.find(Missing, what, "Its wrapped key is missing: nobody can hear it any more.")
@@ -150,7 +151,7 @@ func (r *run) wrap(what string, h *held, m *store.Manifest) {
 }
 
 // sound compares every minute with its hash.
-func (r *run) sound(what string, h *held, m *store.Manifest) {
+func (r *run) sound(what string, h *held, m *recording.Manifest) {
 	for i := range m.Tracks {
 		t := &m.Tracks[i]
 		for _, part := range t.Parts {
@@ -172,7 +173,7 @@ func (r *run) sound(what string, h *held, m *store.Manifest) {
 }
 
 // row compares the catalogue with the manifest.
-func (r *run) row(what string, m *store.Manifest) {
+func (r *run) row(what string, m *recording.Manifest) {
 	if r.v.Catalog == nil {
 		return
 	}

@@ -11,6 +11,8 @@ import (
 	"linekeep/drivers/line"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
+	"linekeep/vault/library"
+	"linekeep/vault/recording"
 	"linekeep/vault/seal"
 )
 
@@ -40,13 +42,13 @@ type batch struct {
 	sealed  []byte
 	opened  []opened
 	stored  []storedSegment
-	closed  []*recording
+	closed  []*entry
 	filed   int // of Store.done
 }
 
 type opened struct {
 	call  segment.Call
-	r     *recording
+	r     *entry
 	index int // of its record
 }
 
@@ -106,7 +108,7 @@ func (s *Store) openWaiting(ctx context.Context, b *batch) {
 	may := s.cfg.Guard.Calls()
 	for call, w := range s.waiting {
 		err := may
-		var r *recording
+		var r *entry
 		if err == nil {
 			r, err = s.begin(ctx, w.opening)
 		}
@@ -125,7 +127,7 @@ func (s *Store) openWaiting(ctx context.Context, b *batch) {
 }
 
 // begin makes the recording: a slot never used, a data key, and the wrap.
-func (s *Store) begin(ctx context.Context, o segment.Opening) (*recording, error) {
+func (s *Store) begin(ctx context.Context, o segment.Opening) (*entry, error) {
 	slot, err := s.cfg.Keys.Next(ctx, o.Class, o.Start)
 	if err != nil {
 		return nil, fmt.Errorf("take a slot key: %w", err)
@@ -134,14 +136,14 @@ func (s *Store) begin(ctx context.Context, o segment.Opening) (*recording, error
 	if err != nil {
 		return nil, fmt.Errorf("take a slot key: %w", err)
 	}
-	r := &recording{id: slot.ID, meta: slot.Meta(), folder: FolderName(shard.Class, shard.Month), known: true}
+	r := &entry{id: slot.ID, meta: slot.Meta(), folder: library.FolderName(shard.Class, shard.Month), known: true}
 	r.data = dataKey{key: seal.NewDataKey(), here: true}
 	wrap, err := seal.Wrap(s.vaultID, slot, s.cfg.Public, r.data.key)
 	if err != nil {
 		r.data.wipe()
 		return nil, fmt.Errorf("wrap the data key: %w", err)
 	}
-	r.opening = Opening{Line: o.Line, Class: o.Class, Start: o.Start, Trigger: o.Trigger, Direction: o.Direction,
+	r.opening = recording.Opening{Line: o.Line, Class: o.Class, Start: o.Start, Trigger: o.Trigger, Direction: o.Direction,
 		Parties: o.Parties, Continues: s.continued(&o)}
 	r.setBody(s.forms(r).SealOpening(wrap, r.opening))
 	for _, p := range o.Parties {
@@ -235,7 +237,7 @@ func (s *Store) close(c *segment.Closing) {
 		return
 	}
 	r.data.wipe()
-	r.closing = &Closing{End: c.End, Reason: c.Reason, Direction: c.Direction, Number: c.Number, Extension: c.Extension,
+	r.closing = &recording.Closing{End: c.End, Reason: c.Reason, Direction: c.Direction, Number: c.Number, Extension: c.Extension,
 		Answered: c.Answered, Silent: c.Silent, Length: c.Length}
 }
 
@@ -340,14 +342,16 @@ func (s *Store) nudge() {
 	}
 }
 
-func (s *Store) forms(r *recording) Forms { return Forms{VaultID: s.vaultID, ID: r.id, Meta: r.meta} }
+func (s *Store) forms(r *entry) recording.Forms {
+	return recording.Forms{VaultID: s.vaultID, ID: r.id, Meta: r.meta}
+}
 
-func (r *recording) setBody(body []byte) {
-	r.body, r.wrap = body, Hash(body)
+func (r *entry) setBody(body []byte) {
+	r.body, r.wrap = body, recording.Hash(body)
 }
 
 // track gives the track of a party, making it if the opening did not announce it.
-func (r *recording) track(p segment.Party) *track {
+func (r *entry) track(p segment.Party) *track {
 	for _, t := range r.tracks {
 		if t.party == p {
 			return t

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"linekeep/vault/recording"
 	"log/slog"
 	"slices"
 	"time"
@@ -72,7 +73,7 @@ func (s *Store) told(ctx context.Context, err error) {
 	}
 }
 
-func (s *Store) recordings() []*recording {
+func (s *Store) recordings() []*entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.order)
@@ -108,7 +109,7 @@ func (s *Store) sayOwed(ctx context.Context) error {
 
 // move takes one recording as far as it can go. Each step can be done twice with the same result, so a crash
 // anywhere costs nothing but the doing again.
-func (s *Store) move(ctx context.Context, r *recording) error {
+func (s *Store) move(ctx context.Context, r *entry) error {
 	if !r.known {
 		if err := s.recall(ctx, r); err != nil {
 			return err
@@ -138,7 +139,7 @@ func (s *Store) move(ctx context.Context, r *recording) error {
 	return s.finish(ctx, r)
 }
 
-func (s *Store) tracksOf(r *recording) []*track {
+func (s *Store) tracksOf(r *entry) []*track {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(r.tracks)
@@ -146,7 +147,7 @@ func (s *Store) tracksOf(r *recording) []*track {
 
 // carry has the opening of a long call written into the journal once more before the file it is in grows old: so
 // the start after a power cut finds the opening of every call that was up, and files can go while a call lasts.
-func (s *Store) carry(r *recording) {
+func (s *Store) carry(r *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.moved && r.closing == nil && len(r.opens) == 1 && s.cfg.Journal.Behind(r.opens[0]) {
@@ -155,15 +156,15 @@ func (s *Store) carry(r *recording) {
 }
 
 // ready gives the journalled segments of the oldest minute of the track that no more sound can come to.
-func (s *Store) ready(r *recording, t *track) ([]ref, uint32) {
+func (s *Store) ready(r *entry, t *track) ([]ref, uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(t.pending) == 0 {
 		return nil, 0
 	}
-	number := ChunkOf(t.pending[0].start)
+	number := recording.ChunkOf(t.pending[0].start)
 	for i := range t.pending {
-		if ChunkOf(t.pending[i].start) > number {
+		if recording.ChunkOf(t.pending[i].start) > number {
 			return slices.Clone(t.pending[:i]), number
 		}
 	}
@@ -175,20 +176,20 @@ func (s *Store) ready(r *recording, t *track) ([]ref, uint32) {
 
 // moveChunk reads the segments back from the journal, which checks every hash, writes them to the month's folder,
 // reads them back from there, and only then lets go of them in the journal.
-func (s *Store) moveChunk(ctx context.Context, r *recording, t *track, refs []ref, number uint32) error {
+func (s *Store) moveChunk(ctx context.Context, r *entry, t *track, refs []ref, number uint32) error {
 	f, release, err := s.months.Use(ctx, r.folder, true)
 	if err != nil {
 		return err
 	}
 	defer release()
-	c := Chunk{ID: r.id, Party: t.party, Number: number}
+	c := recording.Chunk{ID: r.id, Party: t.party, Number: number}
 	if err := s.gather(ctx, f, &c, t, refs); err != nil {
 		return err
 	}
 	encoded := c.Append(nil)
-	entries := []folder.Entry{{Key: chunkKey(r.id, t.party, number), Value: encoded}}
+	entries := []folder.Entry{{Key: recording.ChunkKey(r.id, t.party, number), Value: encoded}}
 	if !r.moved {
-		entries = append(entries, folder.Entry{Key: wrapKey(r.id), Value: r.body})
+		entries = append(entries, folder.Entry{Key: recording.WrapKey(r.id), Value: r.body})
 	}
 	if err := s.put(ctx, f, r.folder, entries...); err != nil {
 		return err
@@ -197,9 +198,9 @@ func (s *Store) moveChunk(ctx context.Context, r *recording, t *track, refs []re
 	defer s.mu.Unlock()
 	r.moved = true
 	t.pending = slices.Clone(t.pending[len(refs):])
-	t.parts = slices.DeleteFunc(t.parts, func(p Part) bool { return p.Number == number })
-	t.parts = append(t.parts, c.part(encoded))
-	slices.SortFunc(t.parts, func(a, b Part) int { return int(a.Number) - int(b.Number) })
+	t.parts = slices.DeleteFunc(t.parts, func(p recording.Part) bool { return p.Number == number })
+	t.parts = append(t.parts, c.Part(encoded))
+	slices.SortFunc(t.parts, func(a, b recording.Part) int { return int(a.Number) - int(b.Number) })
 	for _, p := range refs {
 		s.cfg.Journal.Release(p.pos)
 	}
@@ -207,13 +208,13 @@ func (s *Store) moveChunk(ctx context.Context, r *recording, t *track, refs []re
 }
 
 // gather fills the chunk: what the folder holds of that minute already, and what the journal holds.
-func (s *Store) gather(ctx context.Context, f *folder.Folder, c *Chunk, t *track, refs []ref) error {
-	if slices.ContainsFunc(t.parts, func(p Part) bool { return p.Number == c.Number }) {
-		value, err := f.Get(chunkKey(c.ID, c.Party, c.Number))
+func (s *Store) gather(ctx context.Context, f *folder.Folder, c *recording.Chunk, t *track, refs []ref) error {
+	if slices.ContainsFunc(t.parts, func(p recording.Part) bool { return p.Number == c.Number }) {
+		value, err := f.Get(recording.ChunkKey(c.ID, c.Party, c.Number))
 		if err != nil {
 			return fmt.Errorf("read minute %d again: %w", c.Number, err)
 		}
-		before, err := ParseChunk(value)
+		before, err := recording.ParseChunk(value)
 		if err != nil {
 			return err
 		}
@@ -229,11 +230,11 @@ func (s *Store) gather(ctx context.Context, f *folder.Folder, c *Chunk, t *track
 		if err != nil {
 			return fmt.Errorf("read the journal back: %w", err)
 		}
-		c.Segments = append(c.Segments, Sealed{Seq: rec.Seq, Last: rec.Flags&journal.FlagLast != 0, Gap: rec.Flags&flagGap != 0,
+		c.Segments = append(c.Segments, recording.Sealed{Seq: rec.Seq, Last: rec.Flags&journal.FlagLast != 0, Gap: rec.Flags&flagGap != 0,
 			Start: rec.Start, Len: rec.Len, Body: body})
 	}
-	slices.SortStableFunc(c.Segments, func(a, b Sealed) int { return int(int64(a.Seq) - int64(b.Seq)) })
-	c.Segments = slices.CompactFunc(c.Segments, func(a, b Sealed) bool { return a.Seq == b.Seq })
+	slices.SortStableFunc(c.Segments, func(a, b recording.Sealed) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	c.Segments = slices.CompactFunc(c.Segments, func(a, b recording.Sealed) bool { return a.Seq == b.Seq })
 	return nil
 }
 
@@ -266,7 +267,7 @@ func (s *Store) put(ctx context.Context, f *folder.Folder, name string, entries 
 }
 
 // finish writes the manifest and files the recording.
-func (s *Store) finish(ctx context.Context, r *recording) error {
+func (s *Store) finish(ctx context.Context, r *entry) error {
 	f, release, err := s.months.Use(ctx, r.folder, true)
 	if err != nil {
 		return err
@@ -276,15 +277,15 @@ func (s *Store) finish(ctx context.Context, r *recording) error {
 	sealed := r.filed
 	if sealed == nil {
 		sealed = m.Seal(s.forms(r))
-		entries := []folder.Entry{{Key: manifestKey(r.id), Value: sealed}}
+		entries := []folder.Entry{{Key: recording.ManifestKey(r.id), Value: sealed}}
 		if !r.moved {
-			entries = append(entries, folder.Entry{Key: wrapKey(r.id), Value: r.body})
+			entries = append(entries, folder.Entry{Key: recording.WrapKey(r.id), Value: r.body})
 		}
 		if err := s.put(ctx, f, r.folder, entries...); err != nil {
 			return err
 		}
 		r.filed = sealed
-	} else if m, err = OpenManifest(s.forms(r), sealed); err != nil {
+	} else if m, err = recording.OpenManifest(s.forms(r), sealed); err != nil {
 		return err
 	}
 	if err := s.cfg.Filer.File(ctx, m.Row()); err != nil {
@@ -299,11 +300,11 @@ func (s *Store) finish(ctx context.Context, r *recording) error {
 
 // letGo forgets a recording that is filed. The word of it goes into the journal with the next group; a file of
 // the journal is only removed once a group stored after this one says so.
-func (s *Store) letGo(r *recording) {
+func (s *Store) letGo(r *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.unfiled, r.id)
-	s.order = slices.DeleteFunc(s.order, func(o *recording) bool { return o == r })
+	s.order = slices.DeleteFunc(s.order, func(o *entry) bool { return o == r })
 	s.done = append(s.done, r.id)
 	s.status.Filed++
 	s.cfg.Journal.Release(r.opens...)
@@ -314,12 +315,12 @@ func (s *Store) letGo(r *recording) {
 }
 
 // manifest says what the recording is made of.
-func (s *Store) manifest(r *recording) Manifest {
+func (s *Store) manifest(r *entry) recording.Manifest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := Manifest{ID: r.id, Opening: r.opening, Closing: *r.closing, Recovered: r.cut, Wrap: r.wrap}
+	m := recording.Manifest{ID: r.id, Opening: r.opening, Closing: *r.closing, Recovered: r.cut, Wrap: r.wrap}
 	for _, t := range r.tracks {
-		track := Track{Party: t.party, Gaps: t.gaps, Lost: t.lost, Parts: slices.Clone(t.parts)}
+		track := recording.Track{Party: t.party, Gaps: t.gaps, Lost: t.lost, Parts: slices.Clone(t.parts)}
 		if hole := r.closing.Length - t.end; hole > 0 { // its last groups failed
 			track.Gaps++
 			track.Lost += hole

@@ -5,16 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
-	"linekeep/audio/segment"
 	"linekeep/drivers/line"
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
+	"linekeep/vault/library"
+	"linekeep/vault/recording"
 )
+
+// at is the wall clock time of a place in a recording.
+func at(start time.Time, s line.Samples) time.Time { return start.Add(s.Duration()) }
 
 // ErrTailLost reports that a folder has silently lost its newest writes: it counts fewer commits than the journal
 // saw. What the journal still holds is written to it again.
@@ -75,7 +79,7 @@ func (s *Store) adoptRecord(rec *journal.Record) error {
 }
 
 // recordingOf gives the unfiled recording with that id, making it when it is new; nil when its slot was erased.
-func (s *Store) recordingOf(id keys.ID) (*recording, error) {
+func (s *Store) recordingOf(id keys.ID) (*entry, error) {
 	if r := s.unfiled[id]; r != nil {
 		return r, nil
 	}
@@ -90,7 +94,7 @@ func (s *Store) recordingOf(id keys.ID) (*recording, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recording %s cannot be closed or filed: %w", id, err)
 	}
-	r := &recording{id: id, meta: slot.Meta(), folder: FolderName(shard.Class, shard.Month)}
+	r := &entry{id: id, meta: slot.Meta(), folder: library.FolderName(shard.Class, shard.Month)}
 	s.unfiled[id] = r
 	s.order = append(s.order, r)
 	return r, nil
@@ -98,7 +102,7 @@ func (s *Store) recordingOf(id keys.ID) (*recording, error) {
 
 // describe reads the opening and the closing of an adopted recording from the journal. One that has no closing was
 // cut; whoever calls on its line soon is taken to go on from it.
-func (s *Store) describe(r *recording) error {
+func (s *Store) describe(r *entry) error {
 	if n := len(r.opens); n > 0 {
 		_, body, err := s.cfg.Journal.Read(r.opens[n-1], nil)
 		if err != nil {
@@ -131,13 +135,13 @@ func (s *Store) describe(r *recording) error {
 }
 
 // announce makes the tracks that the opening names, also those nothing was heard on.
-func (r *recording) announce() {
+func (r *entry) announce() {
 	for _, p := range r.opening.Parties {
 		r.track(p)
 	}
 }
 
-func (r *recording) end() (end line.Samples) {
+func (r *entry) end() (end line.Samples) {
 	for _, t := range r.tracks {
 		end = max(end, t.end)
 	}
@@ -158,7 +162,7 @@ func (s *Store) settle(ctx context.Context) error {
 	}
 	lost := make(map[string]bool)
 	for name, n := range counters {
-		if !strings.HasPrefix(name, callsDir+"/") {
+		if !strings.HasPrefix(name, library.CallsDir+"/") {
 			continue
 		}
 		less, err := s.compare(ctx, name, n, unclean)
@@ -205,7 +209,7 @@ func (s *Store) regard(ctx context.Context, rec *journal.Record, lost map[string
 		return
 	}
 	shard, err := s.cfg.Keys.Shard(rec.ID.Shard)
-	if err != nil || !lost[FolderName(shard.Class, shard.Month)] {
+	if err != nil || !lost[library.FolderName(shard.Class, shard.Month)] {
 		s.cfg.Journal.Release(rec.Pos)
 		return
 	}
@@ -222,7 +226,7 @@ func (s *Store) regard(ctx context.Context, rec *journal.Record, lost map[string
 }
 
 // describeAgain is describe for a recording that was filed, and so was not cut just now.
-func (s *Store) describeAgain(r *recording) error {
+func (s *Store) describeAgain(r *entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.cut)
@@ -235,13 +239,13 @@ func (s *Store) describeAgain(r *recording) error {
 // orphans adopts recordings that the folder holds the wrap of, but neither it nor the journal an end.
 func (s *Store) orphans(f *folder.Folder) error {
 	closed := make(map[string]bool)
-	if err := f.Keys([]byte{prefixManifest}, func(key []byte) error {
+	if err := f.Keys([]byte{byte(recording.AtManifest)}, func(key []byte) error {
 		closed[string(key[1:])] = true
 		return nil
 	}); err != nil {
 		return err
 	}
-	return f.Keys([]byte{prefixWrap}, func(key []byte) error {
+	return f.Keys([]byte{byte(recording.AtWrap)}, func(key []byte) error {
 		if closed[string(key[1:])] {
 			return nil
 		}
@@ -260,149 +264,4 @@ func (s *Store) orphans(f *folder.Folder) error {
 		}
 		return err
 	})
-}
-
-// recall learns what the folder holds of a recording that the last run left, and takes it from there.
-func (s *Store) recall(ctx context.Context, r *recording) error {
-	f, release, err := s.months.Use(ctx, r.folder, true)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := s.recallOpening(ctx, f, r); err != nil || r.body == nil {
-		return err
-	}
-	sealed, err := f.Get(manifestKey(r.id))
-	if err == nil {
-		if m, merr := OpenManifest(s.forms(r), sealed); merr == nil {
-			r.filed, r.closing, r.cut = sealed, &m.Closing, m.Recovered
-		} else {
-			s.find(ctx, merr) // and made anew below
-		}
-	} else if !errors.Is(err, folder.ErrMissing) {
-		s.find(ctx, err)
-	}
-	if err := s.recallChunks(ctx, f, r); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r.closing == nil {
-		end := r.end()
-		r.closing = &Closing{End: at(r.opening.Start, end), Reason: segment.EndRecovery, Direction: r.opening.Direction, Length: end}
-		s.cfg.Log.InfoContext(ctx, "a cut recording was closed", slog.String("id", r.id.String()), slog.Duration("length", end.Duration()))
-	}
-	r.known = true
-	return nil
-}
-
-// recallOpening gets the opening from the folder where the journal has none. Without any nobody can ever hear
-// the recording: its data key was in there.
-func (s *Store) recallOpening(ctx context.Context, f *folder.Folder, r *recording) error {
-	body, err := f.Get(wrapKey(r.id))
-	switch {
-	case err == nil && r.body == nil:
-		if r.opening, err = s.forms(r).OpenOpening(body); err != nil {
-			s.find(ctx, err)
-			break
-		}
-		r.setBody(body)
-		s.mu.Lock()
-		r.announce()
-		s.mu.Unlock()
-		r.moved = true
-	case err == nil:
-		r.moved = bytes.Equal(body, r.body)
-	case !errors.Is(err, folder.ErrMissing):
-		s.find(ctx, err)
-	}
-	if r.body == nil {
-		s.find(ctx, fmt.Errorf("recording %s is lost: its wrapped key is neither in the journal nor in %s", r.id, r.folder))
-		s.abandon(r)
-	}
-	return nil
-}
-
-// abandon lets go of what can never be heard.
-func (s *Store) abandon(r *recording) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, t := range r.tracks {
-		for _, p := range t.pending {
-			s.cfg.Journal.Release(p.pos)
-		}
-	}
-	s.cfg.Journal.Release(r.opens...)
-	if r.closeAt != (journal.Position{}) {
-		s.cfg.Journal.Release(r.closeAt)
-	}
-	delete(s.unfiled, r.id)
-	s.order = slices.DeleteFunc(s.order, func(o *recording) bool { return o == r })
-	r.meta.Wipe()
-}
-
-// recallChunks takes note of the minutes the folder holds, and forgets what the journal holds of them too.
-func (s *Store) recallChunks(ctx context.Context, f *folder.Folder, r *recording) error {
-	var chunks []Chunk
-	parts := make(map[*track][]Part)
-	err := f.Walk(chunksKey(r.id), func(key, value []byte, err error) error {
-		if err != nil {
-			s.find(ctx, fmt.Errorf("recording %s: %w", r.id, err))
-			return nil
-		}
-		c, err := ParseChunk(value)
-		if err != nil {
-			s.find(ctx, fmt.Errorf("recording %s: %w", r.id, err))
-			return nil
-		}
-		s.mu.Lock()
-		t := r.track(c.Party)
-		s.mu.Unlock()
-		parts[t] = append(parts[t], c.part(value))
-		for i := range c.Segments {
-			c.Segments[i].Body = nil // value is not ours after this call, and only the index is needed
-		}
-		chunks = append(chunks, c)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read what %s holds of recording %s: %w", r.folder, r.id, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, t := range r.tracks {
-		s.count(t, chunks, parts[t])
-	}
-	return nil
-}
-
-// count sets what is known of a track from its chunks and from what waits in the journal. mu is held.
-func (s *Store) count(t *track, chunks []Chunk, parts []Part) {
-	pending := t.pending
-	*t = track{party: t.party, parts: parts}
-	have := make(map[uint32]bool)
-	for i := range chunks {
-		if chunks[i].Party != t.party {
-			continue
-		}
-		for _, seg := range chunks[i].Segments {
-			have[seg.Seq] = true
-			rec := journal.Record{Seq: seg.Seq, Start: seg.Start, Len: seg.Len}
-			if seg.Gap {
-				rec.Flags |= flagGap
-			}
-			if seg.Last {
-				rec.Flags |= journal.FlagLast
-			}
-			t.add(&rec, 0, 0)
-		}
-	}
-	t.pending = nil
-	for _, p := range pending {
-		if have[p.seq] {
-			s.cfg.Journal.Release(p.pos)
-			continue
-		}
-		t.add(&journal.Record{Seq: p.seq, Start: p.start, Len: p.len, Flags: p.flags, Pos: p.pos}, 0, 0)
-	}
 }

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -28,6 +29,8 @@ import (
 	"linekeep/vault/custody"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
+	"linekeep/vault/library"
+	"linekeep/vault/recording"
 )
 
 const (
@@ -46,6 +49,12 @@ const (
 
 // ErrFull reports that a group was refused for want of room. Nothing of it counts.
 var ErrFull = errors.New("store: no room for more sound")
+
+// ErrNotFiled reports a recording that is up, or whose last minutes are still being moved.
+var ErrNotFiled = errors.New("store: the recording is not filed yet")
+
+// Manifest is what Config.Filed is told.
+type Manifest = recording.Manifest
 
 // Filer takes a closed recording into the catalogue. Filing the same recording twice must be the same as once.
 type Filer interface {
@@ -72,10 +81,10 @@ type Config struct {
 	Public  custody.Public
 	Journal *journal.Journal
 	Guard   Guard
-	Months  *Months
+	Months  *library.Months
 	Filer   Filer
 	// Filed is told of each recording once it is filed, on the mover's goroutine; may be nil.
-	Filed func(Manifest)
+	Filed func(recording.Manifest)
 	// Counters are the commit counters of folders that are not the store's (the catalogue); may be nil.
 	Counters func() []journal.Counter
 	Clock    func() time.Time
@@ -86,7 +95,7 @@ type Config struct {
 type Store struct {
 	cfg     Config
 	vaultID [16]byte
-	months  *Months
+	months  *library.Months
 	trimmed time.Time     // by the mover
 	wake    chan struct{} // one pending word is enough: the mover looks at everything
 
@@ -94,15 +103,15 @@ type Store struct {
 	batch  batch
 
 	mu       sync.Mutex
-	calls    map[segment.Call]*recording // up, in this run
-	waiting  map[segment.Call]*waiting   // begun, and not yet opened for want of room
-	unfiled  map[keys.ID]*recording      // everything that is not filed yet
-	order    []*recording                // unfiled, oldest first
-	ended    []endedCall                 // bounded by rememberedCalls
-	cut      []cutCall                   // closed by recovery, open to be continued
-	done     []keys.ID                   // filed, not yet said so in the journal
-	counters map[string]uint64           // commits by folder
-	grace    []journal.Record            // of recordings filed before this start, until the folders are compared
+	calls    map[segment.Call]*entry   // up, in this run
+	waiting  map[segment.Call]*waiting // begun, and not yet opened for want of room
+	unfiled  map[keys.ID]*entry        // everything that is not filed yet
+	order    []*entry                  // unfiled, oldest first
+	ended    []endedCall               // bounded by rememberedCalls
+	cut      []cutCall                 // closed by recovery, open to be continued
+	done     []keys.ID                 // filed, not yet said so in the journal
+	counters map[string]uint64         // commits by folder
+	grace    []journal.Record          // of recordings filed before this start, until the folders are compared
 	findings []error
 	unclean  bool
 	status   Status
@@ -135,12 +144,12 @@ type Status struct {
 	Journal    int64         // bytes waiting in the journal
 }
 
-// recording is a recording from its opening until it is filed.
-type recording struct {
+// entry is a recording from its opening until it is filed.
+type entry struct {
 	id      keys.ID
 	meta    keys.Key // K_meta, wiped when it is filed
 	data    dataKey  // only while the call is up
-	opening Opening
+	opening recording.Opening
 	folder  string
 	body    []byte             // of the opening: wrap and box
 	wrap    [32]byte           // hash of body
@@ -148,7 +157,7 @@ type recording struct {
 	again   bool               // the opening is to be journalled again: the file it is in grows old
 	moved   bool               // the opening is in the month's folder
 	tracks  []*track
-	closing *Closing
+	closing *recording.Closing
 	said    bool             // the closing is in the journal, or the recording was cut and needs none
 	closeAt journal.Position // zero when it is not
 	cut     bool             // closed by recovery
@@ -159,9 +168,9 @@ type recording struct {
 // track is one party of a recording.
 type track struct {
 	party   segment.Party
-	seq     uint32 // the next; a number is never used twice, not even after a failed write
-	pending []ref  // stored in the journal, not yet moved
-	parts   []Part // moved
+	seq     uint32           // the next; a number is never used twice, not even after a failed write
+	pending []ref            // stored in the journal, not yet moved
+	parts   []recording.Part // moved
 	end     line.Samples
 	gaps    uint32 // places where sound is missing
 	lost    line.Samples
@@ -186,9 +195,9 @@ func New(ctx context.Context, cfg Config, replay *journal.Replay) (*Store, error
 	s := &Store{
 		cfg: cfg, vaultID: cfg.Keys.VaultID(),
 		wake:    make(chan struct{}, 1),
-		calls:   make(map[segment.Call]*recording),
+		calls:   make(map[segment.Call]*entry),
 		waiting: make(map[segment.Call]*waiting),
-		unfiled: make(map[keys.ID]*recording), counters: make(map[string]uint64),
+		unfiled: make(map[keys.ID]*entry), counters: make(map[string]uint64),
 		unclean: !replay.Clean && !replay.Empty,
 	}
 	s.months = cfg.Months
@@ -275,4 +284,18 @@ func (s *Store) Close(ctx context.Context) error {
 		err = s.cfg.Journal.Append(s.group(journal.Group{Clean: true}), nil)
 	}
 	return errors.Join(err, s.cfg.Journal.Sweep())
+}
+
+// Unfiled says whether the recording is known and not yet filed.
+func (s *Store) Unfiled(id keys.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unfiled[id] != nil
+}
+
+// UnfiledIDs are the recordings that are up, or whose last minutes are still being moved.
+func (s *Store) UnfiledIDs() []keys.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.unfiled))
 }

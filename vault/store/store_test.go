@@ -2,214 +2,20 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"linekeep/audio/segment"
-	"linekeep/drivers/tpm/tpmtest"
-	"linekeep/vault/catalog"
-	"linekeep/vault/custody"
-	"linekeep/vault/journal"
 	"linekeep/vault/keys"
-	"linekeep/vault/seal"
+	"linekeep/vault/library"
+	"linekeep/vault/recording"
 	"linekeep/vault/vaulttest/talk"
 )
-
-// rig is a vault's parts on a disk that outlive a store, so that a test can stop and start it.
-type rig struct {
-	t     testing.TB
-	dir   string
-	chip  *tpmtest.Memory
-	code  custody.Code
-	clock func() time.Time
-	guard *fakeGuard
-	rows  *rows
-
-	keys    *keys.Keys
-	custody *custody.Custody
-	journal *journal.Journal
-	months  *Months
-	store   *Store
-	rotate  int64
-	noRoom  bool
-}
-
-type fakeGuard struct{ err error }
-
-func (g *fakeGuard) Calls() error { return g.err }
-
-// rows is a catalogue that may be away, and what was told of each filed recording.
-type rows struct {
-	mu  sync.Mutex
-	all map[keys.ID]Manifest
-	err error
-}
-
-func (r *rows) File(context.Context, ...catalog.Row) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.err
-}
-
-func (r *rows) filed(m Manifest) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all[m.ID] = m
-}
-
-func newRig(t testing.TB) *rig {
-	t.Helper()
-	r := &rig{t: t, dir: t.TempDir(), chip: tpmtest.NewMemory(), code: custody.NewCode(), guard: &fakeGuard{},
-		clock: time.Now, rows: &rows{all: make(map[keys.ID]Manifest)}, rotate: 1 << 20}
-	k, err := keys.Create(t.Context(), r.keysConfig(), r.chip)
-	if err != nil {
-		t.Fatalf("create keys: %v", err)
-	}
-	if _, err := custody.Create(r.keysConfig().Dir, k.VaultID(), k.Outer("custody"), r.code); err != nil {
-		t.Fatalf("create custody: %v", err)
-	}
-	if err := k.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r.start()
-	t.Cleanup(r.kill)
-	return r
-}
-
-func (r *rig) keysConfig() keys.Config {
-	return keys.Config{Dir: filepath.Join(r.dir, "keys"), Clock: func() time.Time { return r.clock() }}
-}
-
-func (r *rig) start() {
-	r.t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	must := func(err error) {
-		r.t.Helper()
-		if err != nil {
-			r.t.Fatal(err)
-		}
-	}
-	var err error
-	r.keys, err = keys.Open(r.t.Context(), r.keysConfig(), r.chip)
-	must(err)
-	r.custody, err = custody.Load(r.keysConfig().Dir, r.keys.VaultID(), r.keys.Outer("custody"))
-	must(err)
-	var replay *journal.Replay
-	r.journal, replay, err = journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), VaultID: r.keys.VaultID(),
-		Key: r.keys.Outer("journal"), Rotate: r.rotate, Log: log})
-	must(err)
-	must(r.keys.Resume(replay.Marks(), replay.Clean || replay.Empty))
-	must(r.keys.Prepare(r.t.Context(), []string{"standard"}, r.clock()))
-	r.months = NewMonths(MonthsConfig{Dir: r.dir, Key: r.keys.Folder, Move: r.room, Clock: r.clock, Log: log})
-	r.store, err = New(r.t.Context(), Config{Keys: r.keys, Public: r.custody.Public(), Journal: r.journal, Guard: r.guard,
-		Months: r.months, Filer: r.rows, Filed: r.rows.filed, Clock: func() time.Time { return r.clock() }, Log: log}, replay)
-	must(err)
-}
-
-func (r *rig) room(int64) error {
-	if r.noRoom {
-		return errors.New("no room")
-	}
-	return nil
-}
-
-// kill stops without any word: what is on disk is what a crash leaves.
-func (r *rig) kill() {
-	if r.journal == nil {
-		return
-	}
-	if err := errors.Join(r.months.Close(), r.journal.Close(), r.keys.Close()); err != nil {
-		r.t.Errorf("stop: %v", err)
-	}
-	r.journal = nil
-}
-
-// stop closes in good order.
-func (r *rig) stop() {
-	r.t.Helper()
-	r.store.pass(r.t.Context())
-	if err := r.store.Close(r.t.Context()); err != nil {
-		r.t.Fatalf("Close: %v", err)
-	}
-	r.kill()
-}
-
-func (r *rig) library() *Library { return &Library{Keys: r.keys, Months: r.months} }
-
-// speak commits ticks groups of the call, opening and closing it where asked.
-func (r *rig) speak(k *talk.Talk, ticks int, open, end bool) {
-	r.t.Helper()
-	for _, g := range k.Groups(ticks, open, end) {
-		if err := r.store.Commit(r.t.Context(), &g); err != nil {
-			r.t.Fatalf("Commit: %v", err)
-		}
-	}
-}
-
-// only gives the one recording that was filed.
-func (r *rig) only() Manifest {
-	r.t.Helper()
-	if len(r.rows.all) != 1 {
-		r.t.Fatalf("%d recordings are filed, want 1; %+v", len(r.rows.all), r.store.Status())
-	}
-	for _, row := range r.rows.all {
-		return row
-	}
-	return Manifest{}
-}
-
-// plays opens the recording with the custody key and compares its sound with what was said.
-func (r *rig) plays(row Manifest, k *talk.Talk, ticks int) {
-	r.t.Helper()
-	rec, err := r.library().Open(r.t.Context(), row.ID)
-	if err != nil {
-		r.t.Fatalf("open recording: %v", err)
-	}
-	defer rec.Close()
-	private, err := r.custody.Recover(r.code)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	key, err := seal.Unwrap(r.keys.VaultID(), rec.Slot, private, rec.Wrap)
-	if err != nil {
-		r.t.Fatalf("unwrap: %v", err)
-	}
-	for _, track := range rec.Manifest.Tracks {
-		n := 0
-		for _, part := range track.Parts {
-			c, err := rec.Chunk(track.Party, part)
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			for _, s := range c.Segments {
-				h := seal.Header{ID: c.ID, Party: c.Party, Last: s.Last, Seq: s.Seq, Start: s.Start, Len: s.Len}
-				plain, err := key.OpenSegment(nil, r.keys.VaultID(), h, s.Body)
-				if err != nil {
-					r.t.Fatalf("segment %d: %v", s.Seq, err)
-				}
-				got, err := segment.Decode(plain)
-				if err != nil {
-					r.t.Fatal(err)
-				}
-				if !bytes.Equal(got.Data, k.Said[track.Party][n].Data) {
-					r.t.Fatalf("segment %d of %s is not what was said", s.Seq, track.Party)
-				}
-				n++
-			}
-		}
-		if n != ticks {
-			r.t.Errorf("%s has %d segments, want %d", track.Party, n, ticks)
-		}
-	}
-}
 
 func TestACallIsStoredMovedFiledAndPlaysBack(t *testing.T) {
 	r := newRig(t)
@@ -244,7 +50,7 @@ func TestMinutesAreMovedWhileTheCallIsUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	if err := f.Keys([]byte{prefixChunk}, func([]byte) error { found++; return nil }); err != nil {
+	if err := f.Keys([]byte{byte(recording.AtChunk)}, func([]byte) error { found++; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if found != 4 {
@@ -406,7 +212,7 @@ func TestAFolderThatLostItsTailIsMendedFromTheJournalAndSaidSo(t *testing.T) {
 	first := talk.New(1, time.Now())
 	r.speak(first, 150, true, true)
 	r.stop()
-	month := filepath.Join(r.dir, filepath.FromSlash(FolderName("standard", keys.MonthOf(first.Start))))
+	month := filepath.Join(r.dir, filepath.FromSlash(library.FolderName("standard", keys.MonthOf(first.Start))))
 	old := filepath.Join(t.TempDir(), "old")
 	copyTree(t, month, old)
 	r.start()

@@ -1,4 +1,13 @@
-package store
+// Package library is where filed recordings stand: one Badger folder for each class and month, opened while somebody
+// needs it.
+//
+// Stage: line -> call -> encode -> seal -> [store] -> search -> release.
+//
+//	In:    the id of a recording, or the name of a month's folder
+//	Out:   its manifest, its wrapped key and its sound, as ciphertext that was compared with the manifest
+//	Owner: the caller; the folders' own goroutines live while a folder is open
+//	Full:  at most keptReading folders stay open when nobody reads; each takes some megabytes
+package library
 
 import (
 	"context"
@@ -24,8 +33,8 @@ const (
 	keptWriting = 10 * time.Minute
 )
 
-// callsDir is where the months are, below the vault.
-const callsDir = "calls"
+// CallsDir is where the months are, below the vault.
+const CallsDir = "calls"
 
 // MonthsConfig says where the months' folders are.
 type MonthsConfig struct {
@@ -58,12 +67,12 @@ func NewMonths(cfg MonthsConfig) *Months {
 }
 
 // FolderName is the name of a month's folder, below the vault.
-func FolderName(class string, m keys.Month) string { return path.Join(callsDir, class, string(m)) }
+func FolderName(class string, m keys.Month) string { return path.Join(CallsDir, class, string(m)) }
 
 // Names are the folders there are.
 func (m *Months) Names() ([]string, error) {
 	var names []string
-	classes, err := os.ReadDir(filepath.Join(m.cfg.Dir, callsDir))
+	classes, err := os.ReadDir(filepath.Join(m.cfg.Dir, CallsDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -71,12 +80,12 @@ func (m *Months) Names() ([]string, error) {
 		return nil, fmt.Errorf("list the recordings' folders: %w", err)
 	}
 	for _, c := range classes {
-		entries, err := os.ReadDir(filepath.Join(m.cfg.Dir, callsDir, c.Name()))
+		entries, err := os.ReadDir(filepath.Join(m.cfg.Dir, CallsDir, c.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("list the recordings' folders: %w", err)
 		}
 		for _, e := range entries {
-			names = append(names, path.Join(callsDir, c.Name(), e.Name()))
+			names = append(names, path.Join(CallsDir, c.Name(), e.Name()))
 		}
 	}
 	return names, nil

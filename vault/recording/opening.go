@@ -1,4 +1,4 @@
-package store
+package recording
 
 import (
 	"encoding/binary"
@@ -47,7 +47,7 @@ const (
 const formVersion = 1
 
 // ErrForm reports bytes that are authentic and yet not understood: written by a later version.
-var ErrForm = errors.New("store: unknown form")
+var ErrForm = errors.New("recording: unknown form")
 
 // Forms is how bytes of one recording are boxed and opened.
 type Forms struct {

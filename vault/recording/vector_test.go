@@ -1,4 +1,4 @@
-package store
+package recording
 
 import (
 	"bytes"
@@ -31,7 +31,7 @@ func vectorChunk() Chunk {
 func vectorManifest() Manifest {
 	c := vectorChunk()
 	return Manifest{ID: c.ID, Opening: vectorOpening(), Closing: vectorClosing(), Wrap: Hash([]byte("wrap")),
-		Tracks: []Track{{Party: segment.Office}, {Party: segment.Caller, Gaps: 1, Lost: 160, Parts: []Part{c.part(c.Append(nil))}}}}
+		Tracks: []Track{{Party: segment.Office}, {Party: segment.Caller, Gaps: 1, Lost: 160, Parts: []Part{c.Part(c.Append(nil))}}}}
 }
 
 func TestTheFormatsExamplesAreWhatIsWritten(t *testing.T) {

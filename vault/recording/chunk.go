@@ -1,10 +1,9 @@
-package store
+package recording
 
 import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -118,8 +117,8 @@ func ParseChunk(b []byte) (Chunk, error) {
 	return c, nil
 }
 
-// part is what the manifest says of a chunk.
-func (c *Chunk) part(encoded []byte) Part {
+// Part is what the manifest says of a chunk.
+func (c *Chunk) Part(encoded []byte) Part {
 	p := Part{Number: c.Number, Size: uint32(len(encoded)), Segments: uint32(len(c.Segments)), Hash: sha256.Sum256(encoded)}
 	for i := range c.Segments {
 		p.Gaps = p.Gaps || c.Segments[i].Gap
@@ -130,69 +129,4 @@ func (c *Chunk) part(encoded []byte) Part {
 		p.FirstSeq, p.LastSeq = c.Segments[0].Seq, c.Segments[n-1].Seq
 	}
 	return p
-}
-
-// Keys of a month's folder. Nothing in them is personal.
-const (
-	prefixWrap     = 'w'
-	prefixChunk    = 'c'
-	prefixManifest = 'm'
-)
-
-func wrapKey(id keys.ID) []byte     { return id.Append([]byte{prefixWrap}) }
-func manifestKey(id keys.ID) []byte { return id.Append([]byte{prefixManifest}) }
-
-func chunksKey(id keys.ID) []byte { return id.Append([]byte{prefixChunk}) }
-
-func chunkKey(id keys.ID, p segment.Party, number uint32) []byte {
-	return binary.BigEndian.AppendUint32(append(chunksKey(id), byte(p)), number)
-}
-
-// at is the wall clock time of a place in a recording.
-func at(start time.Time, s line.Samples) time.Time { return start.Add(s.Duration()) }
-
-// Place is what a key of a month's folder stands for.
-type Place struct {
-	Kind   PlaceKind
-	ID     keys.ID
-	Party  segment.Party // of a chunk
-	Number uint32        // of a chunk
-}
-
-// PlaceKind is what stands under a key.
-type PlaceKind byte
-
-// What a month's folder holds.
-const (
-	AtWrap     PlaceKind = prefixWrap
-	AtChunk    PlaceKind = prefixChunk
-	AtManifest PlaceKind = prefixManifest
-)
-
-// ParseKey reads a key of a month's folder. False = the store has written no such key.
-func ParseKey(key []byte) (Place, bool) {
-	s := cryptobyte.String(key)
-	var kind, party uint8
-	var p Place
-	if !s.ReadUint8(&kind) || !readID(&s, &p.ID) {
-		return Place{}, false
-	}
-	p.Kind = PlaceKind(kind)
-	switch p.Kind {
-	case AtWrap, AtManifest:
-		return p, s.Empty()
-	case AtChunk:
-		ok := s.ReadUint8(&party) && s.ReadUint32(&p.Number) && s.Empty()
-		p.Party = segment.Party(party)
-		return p, ok
-	}
-	return Place{}, false
-}
-
-// Key is the place's key.
-func (p Place) Key() []byte {
-	if p.Kind == AtChunk {
-		return chunkKey(p.ID, p.Party, p.Number)
-	}
-	return p.ID.Append([]byte{byte(p.Kind)})
 }

@@ -1,4 +1,13 @@
-package store
+// Package recording is the form of a recording on disk: its opening, its closing, its chunks of sealed sound and the
+// manifest over all of them (vault/FORMAT.md, sections 9 to 11).
+//
+// Stage: line -> call -> encode -> seal -> [store] -> search -> release.
+//
+//	In:    plain values, or the bytes that were once made of them
+//	Out:   the same values; each has exactly one form, and what has another is refused
+//	Owner: plain values; no goroutine
+//	Full:  every count in bytes from a disk is bounded by the bytes that follow it
+package recording
 
 import (
 	"crypto/sha256"
