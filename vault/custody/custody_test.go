@@ -175,7 +175,7 @@ func TestCodeAndPrivateKeyCannotBePrinted(t *testing.T) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			out := fmt.Sprintf(verb, v)
 			for _, secret := range secrets {
-				decimal := strings.Trim(fmt.Sprint(secret), "[]")
+				decimal := strings.Trim(fmt.Sprintf("%d", secret), "[]")
 				for _, form := range []string{string(secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), decimal} {
 					if strings.Contains(out, form) {
 						t.Errorf("%s shows a secret", verb)

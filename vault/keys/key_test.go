@@ -27,7 +27,7 @@ type hiding struct {
 
 // forms are all the ways in which 32 bytes can be written out.
 func forms(secret []byte) []string {
-	list := strings.Trim(fmt.Sprint(secret), "[]")
+	list := strings.Trim(fmt.Sprintf("%d", secret), "[]")
 	source := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", secret), "[]byte{"), "}")
 	return []string{
 		string(secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprintf("% x", secret),

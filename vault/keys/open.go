@@ -159,11 +159,12 @@ func (k *Keys) settle(names []string) error {
 
 // finish gives a shard its name, after a power cut between the writing of its root and that.
 func (k *Keys) finish(l shardLine) error {
-	if _, _, err := k.files.Read(l.newName(), func(file []byte) error { return checkShard(l, file) }); err != nil {
-		return nil // not the whole shard: its copies under the final name are looked at next
-	}
-	if err := k.files.Rename(l.newName(), l.fileName()); err != nil {
-		return fmt.Errorf("finish shard: %w", err)
+	_, _, err := k.files.Read(l.newName(), func(file []byte) error { return checkShard(l, file) })
+	if err == nil { // otherwise its copies under the final name are all there is; they are looked at next
+		err = k.files.Rename(l.newName(), l.fileName())
+		if err != nil {
+			return fmt.Errorf("finish shard: %w", err)
+		}
 	}
 	return nil
 }

@@ -11,12 +11,13 @@ import (
 	"linekeep/drivers/tpm"
 )
 
+// storageHandle is where our storage key is persisted, in the owner's range. It is not the 0x81000001 of the
+// TCG's provisioning guidance, where a distribution may have put an RSA key.
+const storageHandle tpm2.TPMHandle = 0x81004C4B
+
 const (
-	// storageHandle is where our storage key is persisted, in the owner's range. It is not the 0x81000001 of the
-	// TCG's provisioning guidance, where a distribution may have put an RSA key.
-	storageHandle tpm2.TPMHandle = 0x81004C4B
-	nonceBytes                   = 16  // of a session: half a SHA-256, as TPM 2.0 Part 1, 19.6.3 asks for at least
-	wireKeyBits                  = 128 // AES on the wire
+	nonceBytes  = 16  // of a session: half a SHA-256, as TPM 2.0 Part 1, 19.6.3 asks for at least
+	wireKeyBits = 128 // AES on the wire
 	// rebuilds is how often a session is built anew because a PCR moved meanwhile.
 	rebuilds = 3
 )

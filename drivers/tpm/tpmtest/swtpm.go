@@ -44,7 +44,8 @@ func Start(t testing.TB) *Chip {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // a leftover in the temporary folder harms nobody
 	c := &Chip{Socket: filepath.Join(dir, "socket")}
 	var said bytes.Buffer
-	process := exec.Command(program, "socket", "--tpm2", "--tpmstate", "dir="+dir,
+	process := exec.CommandContext(context.Background(), program, // not t.Context: cleanups may still need the chip
+		"socket", "--tpm2", "--tpmstate", "dir="+dir,
 		"--server", "type=unixio,path="+c.Socket, "--flags", "not-need-init,startup-clear")
 	process.Stdout, process.Stderr = &said, &said
 	if err := process.Start(); err != nil {
