@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"linekeep/vault/folder/badgerfile"
 )
 
 const (
@@ -35,15 +38,19 @@ type allocation struct {
 
 // newest are the numbers of the logs now written to; 0 where there is none.
 func (f *Folder) newest() (mem, vlog uint32) {
-	last := func(k kind) uint32 {
-		names, err := f.ofKind(k)
-		if err != nil || len(names) == 0 {
-			return 0 // the caller meets the same error when it opens the log
+	last := func(ext string) (most uint32) {
+		names, err := filepath.Glob(filepath.Join(f.path, "*"+ext))
+		if err != nil {
+			return 0 // unreachable: the pattern is good
 		}
-		n, _ := numberOf(names[len(names)-1])
-		return n
+		for _, n := range names {
+			if k, ok := badgerfile.NumberOf(filepath.Base(n)); ok {
+				most = max(most, k)
+			}
+		}
+		return most
 	}
-	return last(memLog), last(valueLog)
+	return last(".mem"), last(".vlog")
 }
 
 // allocate sees to it that need more bytes of values find their blocks. It must be called before each write, and
@@ -58,7 +65,7 @@ func (f *Folder) allocate(need int64) error {
 	}
 	size := 2 * f.options().ValueLogFileSize
 	for _, to := range []int64{min(want+window, size), min(want, size)} {
-		err := fallocate(f.at(logName(f.alloc.vlog, ".vlog")), f.alloc.held, to)
+		err := fallocate(f.at(badgerfile.ValueLogName(f.alloc.vlog)), f.alloc.held, to)
 		if err == nil {
 			f.alloc.held = to
 			return nil
@@ -75,15 +82,15 @@ func (f *Folder) follow() error {
 	moved := f.alloc == allocation{}
 	if moved {
 		f.alloc.mem, f.alloc.vlog = f.newest()
-		f.alloc.used = logHeader
+		f.alloc.used = badgerfile.LogHeader
 	}
 	newMem := moved
-	for f.there(f.alloc.mem+1, ".mem") {
+	for f.there(badgerfile.MemLogName(f.alloc.mem + 1)) {
 		f.alloc.mem++
 		newMem = true
 	}
-	for f.there(f.alloc.vlog+1, ".vlog") {
-		f.alloc = allocation{mem: f.alloc.mem, vlog: f.alloc.vlog + 1, used: logHeader}
+	for f.there(badgerfile.ValueLogName(f.alloc.vlog + 1)) {
+		f.alloc = allocation{mem: f.alloc.mem, vlog: f.alloc.vlog + 1, used: badgerfile.LogHeader}
 		moved = true
 	}
 	if !newMem && !moved {
@@ -91,7 +98,7 @@ func (f *Folder) follow() error {
 	}
 	f.calm()
 	if newMem {
-		err := fallocate(f.at(logName(f.alloc.mem, ".mem")), 0, logBlocks)
+		err := fallocate(f.at(badgerfile.MemLogName(f.alloc.mem)), 0, logBlocks)
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 			f.alloc = allocation{} // to be tried again before the next write
 			return fmt.Errorf("%w: no blocks for the memtable's log", ErrFull)
@@ -103,9 +110,20 @@ func (f *Folder) follow() error {
 	return syncDir(f.path) // Badger does not: the names of its new logs
 }
 
-func (f *Folder) there(n uint32, ext string) bool {
-	_, err := os.Lstat(f.at(logName(n, ext)))
+func (f *Folder) at(name string) string { return filepath.Join(f.path, name) }
+
+func (f *Folder) there(name string) bool {
+	_, err := os.Lstat(f.at(name))
 	return err == nil
+}
+
+func syncDir(path string) (err error) {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return d.Sync()
 }
 
 // fallocate gives a file blocks from..to without changing its length.

@@ -6,15 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+
+	"linekeep/vault/folder/badgerfile"
 )
 
 const (
@@ -24,12 +23,6 @@ const (
 
 	// valueThreshold: larger values go to the value log. Rows of the catalogue and wraps stay in the tables.
 	valueThreshold = 1024
-
-	// rotation is how long Badger keeps one data key. It never erases anything by rotating, and KEYREGISTRY is
-	// a single point of failure: so it is written once, by writeRegistry. Not by Badger: its test is
-	// "created (0 at first) less than rotation ago", which for 100 years is true of 1970, and it then writes
-	// everything in clear without a word (seen with v4.9.6).
-	rotation = 100 * 365 * 24 * time.Hour
 )
 
 // options are Badger's for this folder. Small tables and caches keep a folder at a few megabytes (measured:
@@ -47,7 +40,7 @@ func (f *Folder) options() badger.Options {
 						WithChecksumVerificationMode(options.OnTableAndBlockRead).
 						WithDetectConflicts(false).WithMetricsEnabled(false).
 						WithNumVersionsToKeep(1).WithNumGoroutines(1).
-						WithEncryptionKey(f.keys.cloak.Bytes()[:]).WithEncryptionKeyRotationDuration(rotation).
+						WithEncryptionKey(f.keys.cloak.Bytes()[:]).WithEncryptionKeyRotationDuration(badgerfile.Rotation).
 						WithReadOnly(f.o.ReadOnly).WithLogger(f.watch)
 	// No compactor of Badger's own: one that starts when the disk is full dies of SIGBUS and takes the
 	// process along. Trim compacts, when there is room. So level 0 must never stall a writer.
@@ -76,7 +69,7 @@ func (f *Folder) start(ctx context.Context) error {
 		if f.o.ReadOnly {
 			continue
 		}
-		if err := f.fallBack(attempt); err != nil {
+		if err := f.guard.FallBack(attempt); err != nil {
 			return errors.Join(first, err)
 		}
 	}
@@ -120,27 +113,14 @@ func (f *Folder) stop() error {
 	}
 }
 
-// writeRegistry makes KEYREGISTRY with its one data key, before Badger opens a new folder.
-func (f *Folder) writeRegistry() error {
-	reg, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{Dir: f.path, EncryptionKey: f.keys.cloak.Bytes()[:]})
-	if err != nil {
-		return fmt.Errorf("making the key registry: %w", err)
-	}
-	_, err = reg.LatestDataKey() // a rotation of 0 makes one at once, whatever the clock says
-	if err := errors.Join(err, reg.Close()); err != nil {
-		return fmt.Errorf("making the data key: %w", err)
-	}
-	return nil
-}
-
 // checkCloaked refuses a folder whose logs Badger writes in clear: key id 0 in the newest value log's header.
 func (f *Folder) checkCloaked() error {
 	_, vlog := f.newest()
-	head, err := readHead(filepath.Join(f.path, logName(vlog, ".vlog")))
+	head, err := badgerfile.ReadHead(f.at(badgerfile.ValueLogName(vlog)))
 	if err != nil {
 		return err
 	}
-	if len(head) < logHeader || binary.BigEndian.Uint64(head) == 0 {
+	if len(head) < badgerfile.LogHeader || binary.BigEndian.Uint64(head) == 0 {
 		return errors.New("badger writes without encryption: key registry has no data key")
 	}
 	return nil
@@ -201,13 +181,4 @@ func (w *watch) diary(level slog.Level, format string, args []any) {
 	if w.log.Enabled(ctx, level) {
 		w.log.Log(ctx, level, "badger", slog.String("said", strings.TrimSpace(fmt.Sprintf(format, args...))))
 	}
-}
-
-// removeIfThere removes a file that may be absent.
-func removeIfThere(path string) error {
-	err := os.Remove(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
 }

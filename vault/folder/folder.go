@@ -20,13 +20,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
 	"golang.org/x/sys/unix"
 
+	"linekeep/vault/folder/guard"
 	"linekeep/vault/keys"
 )
 
@@ -34,11 +34,11 @@ var (
 	// ErrMissing reports that there is no such key.
 	ErrMissing = errors.New("folder: no such key")
 	// ErrAltered reports that a value or a file is not what was written. The bytes are not handed on.
-	ErrAltered = errors.New("folder: altered")
+	ErrAltered = guard.ErrAltered
 	// ErrFull reports that there is not enough room to write safely. Nothing was written.
 	ErrFull = errors.New("folder: not enough room to write safely")
 	// ErrBusy reports that another process, or another part of this one, has the folder open.
-	ErrBusy = errors.New("folder: open elsewhere")
+	ErrBusy = guard.ErrBusy
 	// ErrTooBig reports more in one Put than MaxEntries or MaxBytes.
 	ErrTooBig = errors.New("folder: too much for one transaction")
 	// ErrBroken reports that a sync failed, or that Badger can no longer write its tables. What was acked
@@ -76,8 +76,7 @@ type Folder struct {
 	o     Options
 	path  string // absolute, without symbolic links: as the kernel names it in /proc/self/maps
 	keys  subkeys
-	lock  *os.File // flock on guard/
-	alone bool     // no other reader has it open: what is altered may be mended
+	guard *guard.Guard
 	db    *badger.DB
 	watch *watch // Badger's logger
 
@@ -85,8 +84,6 @@ type Folder struct {
 	mu       sync.Mutex // one Put, Trim, Verify of open logs, or Close at a time
 	closed   bool
 	alloc    allocation
-	list     list
-	aside    string // where this Open's copies lie; empty after a clean stop
 	findings []error
 }
 
@@ -112,7 +109,7 @@ func (f *Folder) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := f.locate(); err != nil {
+	if f.path, err = guard.Make(f.o.Path); err != nil {
 		return err
 	}
 	if !f.o.ReadOnly {
@@ -120,37 +117,53 @@ func (f *Folder) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := f.acquire(); err != nil {
+	f.guard, err = guard.Open(ctx, f.guarded())
+	if errors.Is(err, guard.ErrUnclean) {
+		err = f.cleanFirst(ctx)
+	}
+	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.lock.Close())
-		}
-	}()
-	if err := f.prepare(ctx); err != nil {
-		return err
-	}
+	f.findings = append(f.findings, f.guard.Findings()...)
 	if err := f.start(ctx); err != nil {
-		return err
+		return errors.Join(err, f.guard.Release())
 	}
 	if err := f.settle(); err != nil {
-		return errors.Join(err, f.db.Close())
+		return errors.Join(err, f.db.Close(), f.guard.Release())
 	}
 	return nil
 }
 
-// locate makes the folder and finds the name the kernel has for it.
-func (f *Folder) locate() error {
-	if err := os.MkdirAll(filepath.Join(f.o.Path, guardDir), 0o700); err != nil {
-		return err
-	}
-	abs, err := filepath.Abs(f.o.Path)
+func (f *Folder) guarded() guard.Options {
+	return guard.Options{Name: f.o.Name, Path: f.path, Cloak: f.keys.cloak, List: f.keys.list,
+		Mapped: 2 * f.options().ValueLogFileSize, ReadOnly: f.o.ReadOnly, Log: f.o.Log}
+}
+
+// cleanFirst opens for writing and closes: Badger refuses to open for reading what was not closed.
+func (f *Folder) cleanFirst(ctx context.Context) error {
+	o := f.o
+	o.ReadOnly = false
+	w, err := Open(ctx, o)
 	if err != nil {
 		return err
 	}
-	f.path, err = filepath.EvalSymlinks(abs)
+	if err := w.Close(); err != nil {
+		return err
+	}
+	f.findings = w.Findings()
+	f.guard, err = guard.Open(ctx, f.guarded())
 	return err
+}
+
+// subkeys are what a folder derives from its base key.
+type subkeys struct {
+	cloak keys.Key // Badger's encryption: hides keys and lengths in its files, protects nothing
+	value keys.Key // seals every value
+	list  keys.Key // authenticates the guard's list
+}
+
+func derive(base keys.Key) subkeys {
+	return subkeys{cloak: base.Derive("folder cloak"), value: base.Derive("folder value"), list: base.Derive("folder list")}
 }
 
 // settle reads what only an open Badger tells, and sees to it that the next write finds its blocks.
@@ -160,9 +173,9 @@ func (f *Folder) settle() error {
 		f.find(fmt.Errorf("commit counter: %w", err))
 	}
 	// A list from a clean stop knows the counter too; less than it means that Badger lost records in silence.
-	if n < f.list.commits {
-		f.find(fmt.Errorf("%w: commits go only to %d, %d were listed", ErrAltered, n, f.list.commits))
-		n = f.list.commits // never count backwards: a number must not be given twice
+	if n < f.guard.Commits() {
+		f.find(fmt.Errorf("%w: commits go only to %d, %d were listed", ErrAltered, n, f.guard.Commits()))
+		n = f.guard.Commits() // never count backwards: a number must not be given twice
 	}
 	f.commits.Store(n)
 	f.calm()
@@ -172,7 +185,7 @@ func (f *Folder) settle() error {
 	if err := f.checkCloaked(); err != nil {
 		return err
 	}
-	if err := f.renewList(); err != nil {
+	if err := f.guard.Renew(n); err != nil {
 		return err
 	}
 	return f.allocate(0)
@@ -205,7 +218,7 @@ func (f *Folder) Close() error {
 func (f *Folder) finish() error {
 	if f.o.ReadOnly {
 		f.closed = true
-		return errors.Join(f.stop(), f.lock.Close())
+		return errors.Join(f.stop(), f.guard.Release())
 	}
 	if err := f.room(closeNeed); err != nil {
 		return err
@@ -217,7 +230,7 @@ func (f *Folder) finish() error {
 	}
 	f.closed = true
 	if err == nil && broken == nil {
-		err = f.seal() // only now is the stop clean: after a failed sync the pages may differ from the disk
+		err = f.guard.Seal(f.commits.Load()) // only now is the stop clean: after a failed sync the pages may differ from the disk
 	}
-	return errors.Join(err, broken, f.lock.Close())
+	return errors.Join(err, broken, f.guard.Release())
 }

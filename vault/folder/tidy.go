@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // tidyTables is how many tables may lie in level 0 before Trim merges them. Chunk folders never get there.
@@ -34,9 +35,9 @@ func (f *Folder) trim(context.Context) error {
 	if err := f.merge(); err != nil {
 		return err
 	}
-	stale, err := f.stale()
+	stale, err := f.guard.Stale()
 	if err == nil && stale {
-		err = f.renewList()
+		err = f.guard.Renew(f.commits.Load())
 	}
 	return errors.Join(err, f.forget())
 }
@@ -44,7 +45,7 @@ func (f *Folder) trim(context.Context) error {
 // merge compacts on our own goroutine's time, when the disk has room for the tables twice over: Badger's own
 // compactors would start at any time and die of SIGBUS on a full disk.
 func (f *Folder) merge() error {
-	tables, err := f.ofKind(tableFile)
+	tables, err := filepath.Glob(filepath.Join(f.path, "*.sst"))
 	if err != nil || len(tables) < tidyTables {
 		return err
 	}
@@ -59,7 +60,7 @@ func (f *Folder) merge() error {
 	}
 	var size int64
 	for _, n := range tables {
-		st, err := os.Stat(f.at(n))
+		st, err := os.Stat(n)
 		if err != nil {
 			return err
 		}

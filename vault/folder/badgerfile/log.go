@@ -1,4 +1,4 @@
-package folder
+package badgerfile
 
 import (
 	"bufio"
@@ -50,10 +50,10 @@ func parseHead(b []byte) (h entryHeader, ok bool) {
 // value log is 64 MB and may not be held.
 func walkLog(from io.Reader) (end int64, clean bool, err error) {
 	r := bufio.NewReaderSize(from, 64<<10)
-	if n, err := r.Discard(logHeader); err != nil {
+	if n, err := r.Discard(LogHeader); err != nil {
 		return int64(n), false, nil
 	}
-	for end = logHeader; ; {
+	for end = LogHeader; ; {
 		head, err := r.Peek(maxEntryHead)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return end, false, err
@@ -107,9 +107,9 @@ func onlyZeros(r io.Reader) (bool, error) {
 	}
 }
 
-// checkLogBody reads a whole log and says where it stops making sense. Each byte of it belongs to an entry under
+// CheckLog reads a whole log and says where it stops making sense. Each byte of it belongs to an entry under
 // a checksum, so this finds flips in values that nothing names any more, too.
-func checkLogBody(path string) (err error) {
+func CheckLog(path string) (err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -120,35 +120,6 @@ func checkLogBody(path string) (err error) {
 		err = fmt.Errorf("wrong from byte %d on", end)
 	}
 	return err
-}
-
-// nameBrokenMemLogs tells a tail torn by the stop, which is nothing, from damage in the middle of a memtable's
-// log: there a transaction's end still stands somewhere after the break. Badger drops all after the break
-// without a word; the caller sees it by the commit counter and repairs it from the journal.
-func (f *Folder) nameBrokenMemLogs() error {
-	mems, err := f.ofKind(memLog)
-	if err != nil {
-		return err
-	}
-	for _, n := range mems {
-		end, err := lastData(f.at(n))
-		if err != nil {
-			return err
-		}
-		b, err := os.ReadFile(f.at(n))
-		if err != nil {
-			return err
-		}
-		b = b[:min(int64(len(b)), end)]
-		stop, clean, err := walkLog(bytes.NewReader(b))
-		if err != nil {
-			return err
-		}
-		if !clean && finAfter(b[stop:]) {
-			f.find(fmt.Errorf("%w: %s: wrong from byte %d on; what was written after that is lost here", ErrAltered, n, stop))
-		}
-	}
-	return nil
 }
 
 // finAfter looks for an entry that ends a transaction at any place of b but the first: a false one passes the
@@ -168,4 +139,67 @@ func finAfter(b []byte) bool {
 		}
 	}
 	return false
+}
+
+// Broken says where a log stops making sense although a transaction's end still stands somewhere after that: damage,
+// and not a tail torn by a power cut, which is nothing. 0 when it is not so.
+func Broken(path string) (int64, error) {
+	end, err := LastData(path)
+	if err != nil {
+		return 0, err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	b = b[:min(int64(len(b)), end)]
+	stop, clean, err := walkLog(bytes.NewReader(b))
+	if err != nil || clean || !finAfter(b[stop:]) {
+		return 0, err
+	}
+	return stop, nil
+}
+
+// ReadHead is the first bytes of a log, fewer when it is shorter.
+func ReadHead(path string) (head []byte, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	head = make([]byte, LogHeader)
+	n, err := io.ReadFull(file, head)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return head[:n], err
+}
+
+// LastData is the end of the last page of a file that holds anything but zeros.
+func LastData(path string) (end int64, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	size, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, err
+	}
+	const page = 4096
+	buf, zero := make([]byte, 64*page), make([]byte, page)
+	for end = (size + page - 1) / page * page; end > 0; {
+		from := max(0, end-int64(len(buf)))
+		n, err := file.ReadAt(buf[:end-from], from)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		for p := (n - 1) / page * page; p >= 0 && n > 0; p -= page {
+			if got := buf[p:min(n, p+page)]; !bytes.Equal(got, zero[:len(got)]) {
+				return min(size, from+int64(p)+page), nil
+			}
+		}
+		end = from
+	}
+	return 0, nil
 }

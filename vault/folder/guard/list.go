@@ -1,4 +1,4 @@
-package folder
+package guard
 
 import (
 	"crypto/hmac"
@@ -10,41 +10,26 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
+	"linekeep/vault/folder/badgerfile"
 	"linekeep/vault/keys"
 )
 
 const (
 	listMagic   = "LKlist"
 	listVersion = 1
-	// logHeader is what Badger writes first in a log: the data key's id (8) and the start of the IV (12). One
-	// wrong bit there makes every value of the file unreadable, so the list holds these bytes themselves.
-	logHeader = 20
 	// maxList bounds what is read of a list file: 10,000 entries are far more than a month makes.
 	maxList = 2 << 20
-)
-
-// kind is what a listed file is to Badger.
-type kind uint8
-
-const (
-	manifestFile kind = 'M' // which tables live
-	registryFile kind = 'K' // the data key
-	tableFile    kind = 'T' // keys and pointers, small values; never changes
-	valueLog     kind = 'V' // large values; never changes once the next one is begun
-	memLog       kind = 'W' // the write-ahead log of a memtable; gone after a clean stop
 )
 
 // item is one file as it was when the list was made. A log has its head and, once it is sealed, its size (its
 // body is covered value by value); all others have size and hash.
 type item struct {
-	kind kind
+	kind badgerfile.Kind
 	name string
 	size int64 // 0 for a log still being written
 	hash [sha256.Size]byte
-	head [logHeader]byte
+	head [badgerfile.LogHeader]byte
 }
-
-func (k kind) isLog() bool { return k == valueLog || k == memLog }
 
 // list says what the fragile files of a folder looked like.
 type list struct {
@@ -59,21 +44,6 @@ func (l list) find(name string) (item, bool) {
 		return item{}, false
 	}
 	return l.items[i], true
-}
-
-// subkeys are what a folder derives from its base key.
-type subkeys struct {
-	cloak keys.Key // Badger's encryption: hides keys and lengths in its files, protects nothing
-	value keys.Key // seals every value
-	list  keys.Key // authenticates the list
-}
-
-func derive(base keys.Key) subkeys {
-	return subkeys{
-		cloak: base.Derive("folder cloak"),
-		value: base.Derive("folder value"),
-		list:  base.Derive("folder list"),
-	}
 }
 
 var errList = errors.New("list altered")
@@ -91,7 +61,7 @@ func (l list) encode(name string, key keys.Key) ([]byte, error) {
 		b.AddUint8(uint8(it.kind))
 		b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(it.name)) })
 		b.AddUint64(uint64(it.size))
-		if it.kind.isLog() {
+		if it.kind.IsLog() {
 			b.AddBytes(it.head[:])
 		} else {
 			b.AddBytes(it.hash[:])
@@ -150,11 +120,11 @@ func readItem(s *cryptobyte.String) (item, bool) {
 	if !s.ReadUint8(&k) || !s.ReadUint8LengthPrefixed(&name) || !s.ReadUint64(&size) {
 		return it, false
 	}
-	it.kind, it.name, it.size = kind(k), string(name), int64(size)
+	it.kind, it.name, it.size = badgerfile.Kind(k), string(name), int64(size)
 	if strings.ContainsRune(it.name, '/') || it.size < 0 {
 		return it, false
 	}
-	if it.kind.isLog() {
+	if it.kind.IsLog() {
 		return it, s.CopyBytes(it.head[:])
 	}
 	return it, s.CopyBytes(it.hash[:])

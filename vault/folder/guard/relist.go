@@ -1,4 +1,4 @@
-package folder
+package guard
 
 import (
 	"bytes"
@@ -7,73 +7,75 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"linekeep/vault/folder/badgerfile"
 )
 
-// renewList lists what cannot change any more while the folder is open: the registry, the tables the manifest
+// Renew lists what cannot change any more while the folder is open: the registry, the tables the manifest
 // names, the manifest up to here, the heads of logs. After a stop that is not clean this is what is known.
-func (f *Folder) renewList() error { return f.writeList(false) }
+func (g *Guard) Renew(commits uint64) error { return g.writeList(commits, false) }
 
 // writeList makes the list and the copies; final is after a clean stop, when everything is still.
-func (f *Folder) writeList(final bool) error {
-	l := list{seq: f.list.seq + 1, commits: f.commits.Load()}
-	manifest, err := f.listManifest()
+func (g *Guard) writeList(commits uint64, final bool) error {
+	l := list{seq: g.list.seq + 1, commits: commits}
+	manifest, err := g.listManifest()
 	if err != nil {
 		return fmt.Errorf("listing the manifest: %w", err)
 	}
-	registry, err := f.hashOf(registryName, registryFile)
+	registry, err := g.hashOf(badgerfile.Registry, badgerfile.KindRegistry)
 	if err != nil {
 		return fmt.Errorf("listing the registry: %w", err)
 	}
 	l.items = append(l.items, manifest, registry)
-	live, err := f.liveTables()
+	live, err := badgerfile.LiveTables(g.at(badgerfile.Manifest))
 	if err != nil {
 		return err
 	}
 	for _, n := range live {
-		it, known := f.list.find(n)
+		it, known := g.list.find(n)
 		if !known || final {
-			if it, err = f.hashOf(n, tableFile); err != nil {
+			if it, err = g.hashOf(n, badgerfile.KindTable); err != nil {
 				return fmt.Errorf("listing a table: %w", err)
 			}
 		}
 		l.items = append(l.items, it)
 	}
-	logs, err := f.listLogs(final)
+	logs, err := g.listLogs(final)
 	if err != nil {
 		return fmt.Errorf("listing logs: %w", err)
 	}
 	l.items = append(l.items, logs...)
-	return f.storeList(l)
+	return g.storeList(l)
 }
 
 // listManifest copies the manifest as far as it is whole: while the folder is open Badger may be just
 // appending to it.
-func (f *Folder) listManifest() (item, error) {
-	b, err := os.ReadFile(f.at(manifestName))
+func (g *Guard) listManifest() (item, error) {
+	b, err := os.ReadFile(g.at(badgerfile.Manifest))
 	if err != nil {
 		return item{}, err
 	}
-	end, err := manifestEnd(b)
+	end, err := badgerfile.ManifestEnd(b)
 	if err != nil {
 		return item{}, err
 	}
 	b = b[:end]
-	it := item{kind: manifestFile, name: manifestName, size: int64(end), hash: sha256.Sum256(b)}
-	if f.sameAs(f.guarded(manifestName), it) == nil {
+	it := item{kind: badgerfile.KindManifest, name: badgerfile.Manifest, size: int64(end), hash: sha256.Sum256(b)}
+	if g.sameAs(g.guarded(badgerfile.Manifest), it) == nil {
 		return it, nil
 	}
-	return it, writeBytes(f.guarded(manifestName), b)
+	return it, writeBytes(g.guarded(badgerfile.Manifest), b)
 }
 
 // listLogs lists heads, and sizes of what is sealed: all value logs but the newest, and that too after the end.
-func (f *Folder) listLogs(final bool) ([]item, error) {
-	logs, err := f.ofKind(valueLog)
+func (g *Guard) listLogs(final bool) ([]item, error) {
+	logs, err := g.ofKind(badgerfile.KindValueLog)
 	if err != nil {
 		return nil, err
 	}
 	newest := len(logs) - 1
 	if !final {
-		mems, err := f.ofKind(memLog)
+		mems, err := g.ofKind(badgerfile.KindMemLog)
 		if err != nil {
 			return nil, err
 		}
@@ -81,23 +83,23 @@ func (f *Folder) listLogs(final bool) ([]item, error) {
 	}
 	var items []item
 	for i, n := range logs {
-		k, _ := kindOf(n)
+		k, _ := badgerfile.KindOf(n)
 		it := item{kind: k, name: n}
-		st, err := os.Stat(f.at(n))
-		if errors.Is(err, os.ErrNotExist) && k == memLog {
+		st, err := os.Stat(g.at(n))
+		if errors.Is(err, os.ErrNotExist) && k == badgerfile.KindMemLog {
 			continue // its table was written meanwhile
 		}
 		if err != nil {
 			return nil, err
 		}
-		if k == valueLog && (i < newest || final) {
+		if k == badgerfile.KindValueLog && (i < newest || final) {
 			it.size = st.Size()
 		}
-		head, err := readHead(f.at(n))
+		head, err := badgerfile.ReadHead(g.at(n))
 		if err != nil {
 			return nil, err
 		}
-		if len(head) < logHeader {
+		if len(head) < badgerfile.LogHeader {
 			continue
 		}
 		copy(it.head[:], head)
@@ -107,55 +109,55 @@ func (f *Folder) listLogs(final bool) ([]item, error) {
 }
 
 // storeList writes both files, one after the other: a power cut leaves at least one whole.
-func (f *Folder) storeList(l list) error {
-	if f.list.seq > 0 && l.commits == f.list.commits && slices.Equal(l.items, f.list.items) {
+func (g *Guard) storeList(l list) error {
+	if g.list.seq > 0 && l.commits == g.list.commits && slices.Equal(l.items, g.list.items) {
 		return nil
 	}
-	b, err := l.encode(f.o.Name, f.keys.list)
+	b, err := l.encode(g.o.Name, g.o.List)
 	if err != nil {
 		return err
 	}
 	for _, n := range listNames() {
-		if err := writeBytes(f.guarded(n), b); err != nil {
+		if err := writeBytes(g.guarded(n), b); err != nil {
 			return fmt.Errorf("writing the list: %w", err)
 		}
 	}
-	f.list = l
+	g.list = l
 	return nil
 }
 
-// stale says whether files came or went since the list was made.
-func (f *Folder) stale() (bool, error) {
-	names, err := f.names()
+// Stale says whether files came or went since the list was made.
+func (g *Guard) Stale() (bool, error) {
+	names, err := g.names()
 	if err != nil {
 		return false, err
 	}
 	n := 0
 	for _, name := range names {
-		if _, ours := kindOf(name); !ours {
+		if _, ours := badgerfile.KindOf(name); !ours {
 			continue
 		}
-		if _, listed := f.list.find(name); !listed {
+		if _, listed := g.list.find(name); !listed {
 			return true, nil
 		}
 		n++
 	}
-	return n != len(f.list.items), nil
+	return n != len(g.list.items), nil
 }
 
 // goesOn says whether the manifest on disk begins with the listed one.
-func (f *Folder) goesOn() error {
-	then, err := os.ReadFile(f.guarded(manifestName))
+func (g *Guard) goesOn() error {
+	then, err := os.ReadFile(g.guarded(badgerfile.Manifest))
 	if err != nil {
 		return err
 	}
-	now, err := os.ReadFile(f.at(manifestName))
+	now, err := os.ReadFile(g.at(badgerfile.Manifest))
 	if err != nil {
 		return err
 	}
 	if !bytes.HasPrefix(now, then) {
 		return errors.New("does not go on from its copy")
 	}
-	_, err = manifestEnd(now)
+	_, err = badgerfile.ManifestEnd(now)
 	return err
 }
