@@ -95,7 +95,7 @@ func (g *Guard) listLogs(final bool) ([]item, error) {
 		if k == badgerfile.KindValueLog && (i < newest || final) {
 			it.size = st.Size()
 		}
-		head, err := badgerfile.ReadHead(g.at(n))
+		head, err := g.syncedHead(n)
 		if err != nil {
 			return nil, err
 		}
@@ -106,6 +106,20 @@ func (g *Guard) listLogs(final bool) ([]item, error) {
 		items = append(items, it)
 	}
 	return items, nil
+}
+
+// syncedHead reads a log's first bytes when they are on the disk. Badger writes them through its map and syncs them
+// with the first commit at the earliest: a list that were synced before would call a power cut an alteration.
+func (g *Guard) syncedHead(name string) (head []byte, err error) {
+	head, err = badgerfile.ReadHead(g.at(name))
+	if it, known := g.list.find(name); err != nil || known && bytes.Equal(it.head[:], head) {
+		return head, err
+	}
+	file, err := os.Open(g.at(name))
+	if err != nil {
+		return nil, err
+	}
+	return head, errors.Join(file.Sync(), file.Close())
 }
 
 // storeList writes both files, one after the other: a power cut leaves at least one whole.
