@@ -278,9 +278,13 @@ func (v *Vault) prepare(ctx context.Context) error {
 	}
 }
 
-// Close closes the vault. Run must have returned.
+// Close closes the vault. Run must have returned. On a full disk the ballast makes room for closing in good order.
 func (v *Vault) Close(ctx context.Context) error {
-	return errors.Join(v.store.Close(ctx), v.release())
+	var err error
+	if v.guard.Status().State != space.OK {
+		err = v.guard.Release(ctx)
+	}
+	return errors.Join(err, v.store.Close(ctx), v.release())
 }
 
 // release closes whatever is open, from the right of the data's way to the left.

@@ -14,7 +14,8 @@ import (
 type Group struct {
 	At       time.Time
 	Opened   bool        // the vault was opened here: what stands before may end torn
-	Clean    bool        // the vault was closed here, with nothing left to do
+	Clean    bool        // the vault was closed here
+	Final    bool        // written while closing: Config.Room is not asked, for room was kept for this
 	Marks    []keys.Mark // slots handed out so far
 	Counters []Counter   // commits of each folder open for writing
 

@@ -139,8 +139,10 @@ func (j *Journal) append(g Group, records []Record) error {
 	for i := range records {
 		need += int64(len(records[i].Body))
 	}
-	if err := j.room(need); err != nil {
-		return err
+	if !g.Final {
+		if err := j.room(need); err != nil {
+			return err
+		}
 	}
 	f, fresh, err := j.writable(need)
 	if err != nil {

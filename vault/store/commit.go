@@ -90,7 +90,7 @@ func (s *Store) Commit(ctx context.Context, g *segment.Group) error {
 		s.close(&g.Closings[i])
 	}
 	s.oweClosings(b)
-	if err := s.append(ctx, b); err != nil {
+	if err := s.append(b, journal.Group{}); err != nil {
 		return err
 	}
 	s.measure(g)
@@ -260,8 +260,8 @@ func (s *Store) oweClosings(b *batch) {
 }
 
 // append writes the batch, and takes note of what is stored.
-func (s *Store) append(ctx context.Context, b *batch) error {
-	if err := s.cfg.Journal.Append(s.group(journal.Group{}), b.records); err != nil {
+func (s *Store) append(b *batch, g journal.Group) error {
+	if err := s.cfg.Journal.Append(s.group(g), b.records); err != nil {
 		s.mu.Lock()
 		s.status.Failed++
 		s.mu.Unlock()
@@ -272,7 +272,10 @@ func (s *Store) append(ctx context.Context, b *batch) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.status.LastStored = s.cfg.Clock()
+	s.appended = s.cfg.Clock()
+	if len(b.stored) > 0 {
+		s.status.LastStored = s.appended
+	}
 	for _, o := range b.opened {
 		if len(o.r.opens) == 0 {
 			s.unfiled[o.r.id] = o.r
@@ -310,14 +313,14 @@ func (s *Store) noteClosed(b *batch) {
 	}
 }
 
-// flush writes what is owed when no group comes by. commit is held.
-func (s *Store) flush(ctx context.Context) error {
+// flush writes what is owed when no group comes by; final says that the vault is being closed. commit is held.
+func (s *Store) flush(ctx context.Context, final bool) error {
 	b := &s.batch
 	b.reset()
 	s.openWaiting(ctx, b)
 	s.oweOpenings(b)
 	s.oweClosings(b)
-	return s.append(ctx, b)
+	return s.append(b, journal.Group{Final: final})
 }
 
 // measure takes the time from hearing to storing.

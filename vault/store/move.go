@@ -97,14 +97,14 @@ func (s *Store) sayOwed(ctx context.Context) error {
 	for _, r := range s.calls {
 		owed = owed || r.closing != nil
 	}
-	idle := s.cfg.Clock().Sub(s.status.LastStored) >= MovePeriod
+	idle := s.cfg.Clock().Sub(s.appended) >= MovePeriod
 	s.mu.Unlock()
 	if !owed || !idle {
 		return nil
 	}
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	return s.flush(ctx)
+	return s.flush(ctx, false)
 }
 
 // move takes one recording as far as it can go. Each step can be done twice with the same result, so a crash

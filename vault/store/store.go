@@ -114,6 +114,7 @@ type Store struct {
 	grace    []journal.Record          // of recordings filed before this start, until the folders are compared
 	findings []error
 	unclean  bool
+	appended time.Time // when the journal last took a group
 	status   Status
 }
 
@@ -130,7 +131,7 @@ type cutCall struct {
 
 // Status is how the store stands.
 type Status struct {
-	LastStored time.Time     // when a group was last stored
+	LastStored time.Time     // when sound was last stored
 	Lag        time.Duration // heard to stored, of the oldest sound in the newest group
 	LongestLag time.Duration // since the start
 	Up         int           // calls being stored
@@ -262,7 +263,7 @@ func (s *Store) Status() Status {
 func (s *Store) Heartbeat(ctx context.Context) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	if err := s.flush(ctx); err != nil {
+	if err := s.flush(ctx, false); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
 	return nil
@@ -272,7 +273,7 @@ func (s *Store) Heartbeat(ctx context.Context) error {
 func (s *Store) Close(ctx context.Context) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	err := s.flush(ctx)
+	err := s.flush(ctx, true)
 	err = errors.Join(err, s.months.Close())
 	s.mu.Lock()
 	for _, r := range s.order {
@@ -281,7 +282,7 @@ func (s *Store) Close(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	if err == nil {
-		err = s.cfg.Journal.Append(s.group(journal.Group{Clean: true}), nil)
+		err = s.cfg.Journal.Append(s.group(journal.Group{Clean: true, Final: true}), nil)
 	}
 	return errors.Join(err, s.cfg.Journal.Sweep())
 }

@@ -40,22 +40,29 @@ type Vault struct {
 // Space is a guard that a test's disk satisfies.
 func Space() space.Config {
 	c := space.Defaults()
-	c.StopCalls, c.StopAll, c.Ballast = 48*space.MiB, 24*space.MiB, space.MiB
+	c.StopCalls, c.StopAll, c.Ballast, c.Poll = 48*space.MiB, 24*space.MiB, space.MiB, 50*time.Millisecond
 	return c
 }
 
-// New makes a vault in dir (a temporary folder if empty), and opens and runs it.
+// New makes a vault in dir (a temporary folder if empty) on a software TPM of its own, and opens and runs it.
 func New(t testing.TB, dir string) *Vault {
+	t.Helper()
+	v := NewOn(t, dir, tpmtest.Start(t).Open(t))
+	v.Start()
+	return v
+}
+
+// NewOn makes a vault on a chip. It does not open it.
+func NewOn(t testing.TB, dir string, chip tpm.Sealer) *Vault {
 	t.Helper()
 	if dir == "" {
 		dir = filepath.Join(t.TempDir(), "vault")
 	}
-	v := &Vault{Config: vault.Defaults(dir), Chip: tpmtest.NewMemory(), Code: custody.NewCode(), Log: slog.New(slog.DiscardHandler), t: t}
+	v := &Vault{Config: vault.Defaults(dir), Chip: chip, Code: custody.NewCode(), Log: slog.New(slog.DiscardHandler), t: t}
 	v.Config.Space = Space()
 	if err := vault.Create(t.Context(), v.Config, v.Chip, v.Code); err != nil {
 		t.Fatalf("Create: %v", err)
 	}
-	v.Start()
 	return v
 }
 
@@ -158,4 +165,11 @@ func (v *Vault) Plays(id keys.ID, k *talk.Talk) {
 			v.t.Errorf("recording %s: %d segments of %s, want %d", id, n, p, len(k.Said[p]))
 		}
 	}
+}
+
+// Elsewhere is the same vault, with the same chip and code, at another place: a copy, or a disk after a power cut.
+func (v *Vault) Elsewhere(t testing.TB, dir string) *Vault {
+	c := v.Config
+	c.Dir = dir
+	return &Vault{Config: c, Chip: v.Chip, Code: v.Code, Log: v.Log, t: t}
 }
