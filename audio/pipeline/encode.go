@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"runtime"
 	"time"
 
 	"linekeep/audio/call"
@@ -9,17 +8,10 @@ import (
 	"linekeep/drivers/line"
 )
 
-// yieldEvery is how many frames are encoded between two looks at the scheduler: 2 ms of two parties here, 8 on a small box. The Go
-// runtime takes the processor away from a goroutine that has been in C for 10 ms without one, and gives it back: measured,
-// 15 % more CPU for the same packets.
-const yieldEvery = 12
-
 // drain encodes and lets go what is old enough. It stops early where a recording has no room until the next cut.
-func (l *lane) drain() {
-	for n := 1; l.step(); n++ {
-		if n%yieldEvery == 0 {
-			runtime.Gosched()
-		}
+func (l *lane) drain(sc *scratch) {
+	for l.step() {
+		sc.yield()
 	}
 }
 

@@ -12,20 +12,9 @@ import (
 	"linekeep/drivers/line"
 )
 
-const (
-	// readFrames is how many frames are read at once: what a poll finds, five times over.
-	readFrames = 16
-	// maxMarks is how many transitions may wait for the encoder before the line is no longer read: a call makes
-	// two, and one frame can add those of all events that wait in the machine.
-	maxMarks = 32
-)
-
-// scratch is what a worker needs while it has a lane.
-type scratch struct {
-	frames      [readFrames]line.Frame
-	events      [line.EventQueue]line.Event
-	transitions []call.Transition
-}
+// maxMarks is how many transitions may wait for the encoder before the line is no longer read: a call makes two, and
+// one frame can add those of all events that wait in the machine.
+const maxMarks = 32
 
 // lane is one line on its way to the vault. One worker has it at a time.
 type lane struct {
@@ -100,7 +89,7 @@ func newLane(lc LineConfig, newEncoder func() (Encoder, error), refused *trouble
 func (l *lane) poll(sc *scratch, now time.Time, encode bool) {
 	l.paused = l.pause.get()
 	l.cover()
-	l.makeRoom()
+	l.makeRoom(sc)
 	l.caughtUp = l.gone
 	for !l.ending && l.readable() {
 		want := min(readFrames, l.history.free())
@@ -119,7 +108,7 @@ func (l *lane) poll(sc *scratch, now time.Time, encode bool) {
 		}
 	}
 	if encode {
-		l.drain()
+		l.drain(sc)
 	}
 	l.pause.passed(l.heard)
 	l.publish(now)
@@ -177,13 +166,13 @@ func (l *lane) take(f *line.Frame, sc *scratch) {
 	}
 	sc.transitions = l.machine.Frame(h, sc.transitions[:0])
 	l.marks = append(l.marks, sc.transitions...)
-	l.makeRoom()
+	l.makeRoom(sc)
 }
 
 // makeRoom encodes before its time when the next frame, or its transitions, would not fit.
-func (l *lane) makeRoom() {
+func (l *lane) makeRoom(sc *scratch) {
 	if !l.readable() {
-		l.drain()
+		l.drain(sc)
 	}
 }
 
@@ -216,7 +205,7 @@ func (l *lane) stop(sc *scratch) {
 	l.ending = true
 	sc.transitions = l.machine.Stop(sc.transitions[:0])
 	l.marks = append(l.marks, sc.transitions...)
-	l.drain()
+	l.drain(sc)
 }
 
 // settled says that nothing is left to read, to encode or to cut.
