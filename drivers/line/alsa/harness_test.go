@@ -74,7 +74,7 @@ func (r *rig) listen(d time.Duration) {
 // until reads all lines until done.
 func (r *rig) until(what string, done func() bool) {
 	r.t.Helper()
-	deadline := time.Now().Add(90 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	tick := time.NewTicker(3 * line.FramePeriod)
 	defer tick.Stop()
 	for {

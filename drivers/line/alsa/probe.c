@@ -5,6 +5,7 @@
  * another process has would wait for it for ever, and so would miniaudio's; so this comes before each.
  */
 #include <errno.h>
+#include <malloc.h>
 
 #include <alsa/asoundlib.h>
 
@@ -70,3 +71,10 @@ int lk_probe(const char *name, unsigned int channels, struct lk_format *found)
 }
 
 const char *lk_error(int code) { return snd_strerror(code); }
+
+size_t lk_heap_in_use(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}

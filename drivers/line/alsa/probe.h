@@ -2,6 +2,8 @@
 #ifndef LK_PROBE_H
 #define LK_PROBE_H
 
+#include <stddef.h>
+
 struct lk_format {
 	unsigned int rate, channels, sample_bytes;
 };
@@ -11,5 +13,8 @@ int lk_probe(const char *name, unsigned int channels, struct lk_format *found);
 
 /* lk_error is what an ALSA error means. */
 const char *lk_error(int code);
+
+/* lk_heap_in_use is how many bytes of C's heap are in use. */
+size_t lk_heap_in_use(void);
 
 #endif

@@ -104,10 +104,10 @@ func TestOpeningAgainAndAgainDoesNotLeak(t *testing.T) {
 		}
 	}
 	cycle(50) // what is kept for good is there after these
-	before := alsatest.CHeapBytes()
+	before := alsa.CHeapBytes()
 	const times = 250
 	cycle(times)
-	grown := alsatest.CHeapBytes() - before
+	grown := alsa.CHeapBytes() - before
 	t.Logf("%d bytes more after %d openings", grown, times)
 	if grown/times > 160 { // a leaked ID would be 272 each, with malloc's head
 		t.Errorf("%d bytes more after %d openings: %d each", grown, times, grown/times)

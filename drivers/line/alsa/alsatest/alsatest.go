@@ -70,8 +70,8 @@ func Build(t testing.TB) string {
 	lib := filepath.Join(root, "build", "ioplug", "libasound_module_pcm_linesim.so")
 	made, err := os.Stat(lib)
 	fresh := err == nil
-	for _, part := range []string{"drivers/line/alsa/ioplug/pcm_linesim.c", "scripts/ioplug"} {
-		source, err := os.Stat(filepath.Join(root, part))
+	for _, part := range []string{"pcm_linesim.c", "config.c", "linesim.h", "../../../../scripts/ioplug"} {
+		source, err := os.Stat(filepath.Join(root, "drivers/line/alsa/ioplug", part))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -121,7 +121,7 @@ func (d *Decimator) block(out, in []int16) int {
 	return n
 }
 
-// dot keeps four sums, which lets the processor overlap the additions: 2.4 times as fast as one sum on an AMD EPYC.
+// dot keeps four sums, which lets the processor overlap the additions: three times as fast as one sum on an AMD EPYC (177 against 514 to 668 ns for 344 taps).
 func dot(x, h []float32) float32 {
 	var a, b, c, d float32
 	for len(x) >= 4 && len(h) >= 4 {
