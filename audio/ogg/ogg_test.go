@@ -26,9 +26,9 @@ func file(t testing.TB, streams, n int, length line.Samples, comments ...string)
 	}
 	for range n {
 		if streams == 1 {
-			err = w.Mono(Silence20)
+			err = w.Mono(Silence20())
 		} else {
-			err = w.Stereo(Silence20, Silence20)
+			err = w.Stereo(Silence20(), Silence20())
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -150,11 +150,11 @@ func TestWhatIsNotAPacketIsRefused(t *testing.T) {
 		"empty":                     one.Mono(nil),
 		"too long":                  one.Mono(long),
 		"two frames in a packet":    one.Mono([]byte{0x09, 1}),
-		"one packet, two streams":   two.Mono(Silence20),
-		"two packets, one stream":   one.Stereo(Silence20, Silence20),
-		"packets of unequal length": two.Stereo(Silence20, Silence10),
-		"left is none":              two.Stereo(nil, Silence20),
-		"right is none":             two.Stereo(Silence20, nil),
+		"one packet, two streams":   two.Mono(Silence20()),
+		"two packets, one stream":   one.Stereo(Silence20(), Silence20()),
+		"packets of unequal length": two.Stereo(Silence20(), Silence10()),
+		"left is none":              two.Stereo(nil, Silence20()),
+		"right is none":             two.Stereo(Silence20(), nil),
 	} {
 		if !errors.Is(err, ErrPacket) {
 			t.Errorf("%s: got %v, want ErrPacket", name, err)
@@ -178,9 +178,9 @@ func TestAWriterKeepsItsFirstError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 51 {
-		err = w.Mono(Silence20)
+		err = w.Mono(Silence20())
 	}
-	if !errors.Is(err, full) || !errors.Is(w.Mono(Silence20), full) || !errors.Is(w.Close(10), full) {
+	if !errors.Is(err, full) || !errors.Is(w.Mono(Silence20()), full) || !errors.Is(w.Close(10), full) {
 		t.Errorf("got %v, want the first error each time", err)
 	}
 	if _, err := NewWriter(&failing{err: full}, 1); !errors.Is(err, full) {
@@ -190,10 +190,10 @@ func TestAWriterKeepsItsFirstError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(w.Mono(Silence20), w.Close(10)); err != nil {
+	if err := errors.Join(w.Mono(Silence20()), w.Close(10)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Mono(Silence20); !errors.Is(err, ErrClosed) {
+	if err := w.Mono(Silence20()); !errors.Is(err, ErrClosed) {
 		t.Errorf("packet after Close: got %v, want ErrClosed", err)
 	}
 }
@@ -203,8 +203,9 @@ func TestAPacketAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	packet := Silence20()
 	if n := testing.AllocsPerRun(2000, func() {
-		if err := w.Stereo(Silence20, Silence20); err != nil {
+		if err := w.Stereo(packet, packet); err != nil {
 			t.Fatal(err)
 		}
 	}); n != 0 {

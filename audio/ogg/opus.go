@@ -8,13 +8,13 @@ import (
 	"linekeep/drivers/line"
 )
 
-// Silence20 and Silence10 are 20 and 10 ms of digital silence, as libopus in narrowband speech mode encodes
-// them once it has heard nothing else for a while. They fill gaps: players do not agree on what to do with a
-// hole in the positions, and a recording with a hole would not last as long as the call did.
-var (
-	Silence20 = []byte{0x08, 0x07, 0xc6, 0xb3, 0x0e, 0xc6}
-	Silence10 = []byte{0x00, 0x07, 0xc0, 0x8f, 0xa8, 0xc0}
-)
+// Silence20 is 20 ms of digital silence, as libopus in narrowband speech mode encodes it once it has heard nothing
+// else for a while. It fills gaps: players do not agree on what to do with a hole in the positions, and a recording
+// with a hole would not last as long as the call did.
+func Silence20() []byte { return []byte{0x08, 0x07, 0xc6, 0xb3, 0x0e, 0xc6} }
+
+// Silence10 is 10 ms of it.
+func Silence10() []byte { return []byte{0x00, 0x07, 0xc0, 0x8f, 0xa8, 0xc0} }
 
 // opusHead is the identification header, RFC 7845 5.1.
 func opusHead(streams int) []byte {
@@ -47,6 +47,8 @@ func opusTags(comments []string) []byte {
 // frameSamples is how long the frames of each of the 32 configurations of RFC 6716 3.1 last, at 8 kHz: four for
 // each band of the speech mode (10 to 60 ms), two for each of the hybrid mode (10, 20), four for each of the
 // music mode (2.5 to 20).
+//
+//nolint:gochecknoglobals // a constant in all but name: Go has no constant arrays
 var frameSamples = [32]line.Samples{
 	80, 160, 320, 480, 80, 160, 320, 480, 80, 160, 320, 480,
 	80, 160, 80, 160,

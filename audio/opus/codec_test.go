@@ -127,7 +127,7 @@ func TestDTXMakesQuietPacketsOfAByteOrTwo(t *testing.T) {
 }
 
 func TestTheSilenceOfOggDecodesToSilence(t *testing.T) {
-	for _, packet := range [][]byte{ogg.Silence20, ogg.Silence10} {
+	for _, packet := range [][]byte{ogg.Silence20(), ogg.Silence10()} {
 		_, d := pair(t, Defaults())
 		pcm := make([]int16, line.FrameSamples)
 		for range 100 {

@@ -72,10 +72,10 @@ type Config struct {
 func (c Config) Validate() error {
 	var errs []error
 	if c.NewEncoder == nil {
-		errs = append(errs, errors.New("NewEncoder: missing"))
+		errs = append(errs, errors.New("no way to make an encoder"))
 	}
 	if c.Workers < 0 || c.Workers > 256 {
-		errs = append(errs, fmt.Errorf("Workers: %d is not between 0 and 256", c.Workers))
+		errs = append(errs, fmt.Errorf("workers: %d is not between 0 and 256", c.Workers))
 	}
 	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -135,7 +136,13 @@ func (p *Pipeline) report(ctx context.Context, now time.Time) {
 		return
 	}
 	p.reported = now
-	p.committer.failed.tell(ctx, p.log, "groups not stored")
-	p.dropped.tell(ctx, p.log, "groups dropped")
-	p.refused.tell(ctx, p.log, "encoder refused sound")
+	if news := p.committer.failed.news(); news != nil {
+		p.log.LogAttrs(ctx, slog.LevelError, "groups not stored", news...)
+	}
+	if news := p.dropped.news(); news != nil {
+		p.log.LogAttrs(ctx, slog.LevelError, "groups dropped", news...)
+	}
+	if news := p.refused.news(); news != nil {
+		p.log.LogAttrs(ctx, slog.LevelError, "encoder refused sound", news...)
+	}
 }

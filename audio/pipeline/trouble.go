@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"context"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -22,12 +21,13 @@ func (t *trouble) note(err error) {
 	t.n.Add(1)
 }
 
-// tell logs what is new of it.
-func (t *trouble) tell(ctx context.Context, log *slog.Logger, msg string) {
+// news is what to log of it, or nil if that was said already.
+func (t *trouble) news() []slog.Attr {
 	n := t.n.Load()
 	if n == t.told {
-		return
+		return nil
 	}
-	log.LogAttrs(ctx, slog.LevelError, msg, slog.Uint64("more", n-t.told), slog.Uint64("total", n), slog.Any("err", *t.last.Load()))
+	more := n - t.told
 	t.told = n
+	return []slog.Attr{slog.Uint64("more", more), slog.Uint64("total", n), slog.Any("err", *t.last.Load())}
 }

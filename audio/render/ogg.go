@@ -85,10 +85,12 @@ type packets struct {
 	next  []byte // nil when none is known
 	at    line.Samples
 	ended bool
+
+	silence20, silence10 []byte
 }
 
 func newPackets(t Track) *packets {
-	q := new(packets)
+	q := &packets{silence20: ogg.Silence20(), silence10: ogg.Silence10()}
 	q.pull, q.stop = iter.Pull2(t.pieces())
 	return q
 }
@@ -131,7 +133,7 @@ func (q *packets) take(now, step line.Samples) []byte {
 	case tail != nil && step == long && (next == nil || q.at >= now+long-early):
 		return tail
 	case step == long:
-		return ogg.Silence20
+		return q.silence20
 	}
-	return ogg.Silence10
+	return q.silence10
 }

@@ -10,7 +10,7 @@ import (
 
 	"linekeep/audio/segment"
 	"linekeep/drivers/line"
-	"linekeep/vault/vaulttest/vectors"
+	"linekeep/vault/vaulttest/vectors" //nolint:depguard // the examples of FORMAT.md: bytes in a text, nothing of the vault
 )
 
 func TestTheWorkedExampleOfTheFormatIsWhatIsWritten(t *testing.T) {
