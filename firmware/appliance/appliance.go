@@ -23,7 +23,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"time"
 
 	"linekeep/audio/opus"
@@ -57,13 +56,6 @@ type Parts struct {
 	Filed func(keys.ID)
 }
 
-// VaultConfig is the vault that the settings speak of.
-func VaultConfig(cfg config.Config) vault.Config {
-	c := vault.Defaults(filepath.Join(cfg.Data.Folder, "vault"))
-	c.Classes = cfg.Data.Classes
-	return c
-}
-
 // box is all parts, in the order of the data's way.
 type box struct {
 	inputs   []Input
@@ -79,7 +71,7 @@ type box struct {
 func Run(ctx context.Context, cfg config.Config, parts Parts, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, parts.Chip.Close()) }()
 	b := &box{inputs: parts.Inputs}
-	vc := VaultConfig(cfg)
+	vc := cfg.Vault()
 	vc.Filed = func(m store.Manifest) { b.filed(m.Row(), parts.Filed) }
 	if b.vault, err = vault.Open(ctx, vc, parts.Chip, log); err != nil {
 		return err

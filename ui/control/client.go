@@ -15,6 +15,7 @@ import (
 
 	"linekeep/ui/api"
 	"linekeep/ui/service"
+	"linekeep/vault/check"
 )
 
 // ErrNoDaemon reports that nothing answers on the socket.
@@ -49,7 +50,7 @@ func (c *Client) Lines(ctx context.Context) (v []api.Line, err error) {
 }
 
 // Check has the vault read whole.
-func (c *Client) Check(ctx context.Context) (v service.Report, err error) {
+func (c *Client) Check(ctx context.Context) (v check.Report, err error) {
 	return v, c.ask(ctx, http.MethodPost, pathCheck, nil, &v)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"linekeep/ui/api"
 	"linekeep/ui/service"
+	"linekeep/vault/check"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,8 +34,8 @@ func (f *fakeVault) Find(_ context.Context, q service.Query) (service.List, erro
 	return service.List{Calls: []service.Call{{ID: "7-42", Line: "reception", Length: time.Minute}}}, nil
 }
 
-func (f *fakeVault) Check(context.Context) (service.Report, error) {
-	return service.Report{Calls: 3, Findings: []service.Finding{{Kind: "altered", What: "7-42"}}}, nil
+func (f *fakeVault) Check(context.Context) (check.Report, error) {
+	return check.Report{Calls: 3, Findings: []check.Finding{{Kind: "altered", What: "7-42"}}}, nil
 }
 
 func (f *fakeVault) Play(_ context.Context, w io.Writer, p service.Playing) error {

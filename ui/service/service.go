@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"linekeep/ui/api"
+	"linekeep/vault/check"
 )
 
 // The errors a caller can choose by.
@@ -36,7 +37,7 @@ const maxCalls = 1000
 type Vault interface {
 	Find(ctx context.Context, q Query) (List, error)
 	Play(ctx context.Context, w io.Writer, p Playing) error
-	Check(ctx context.Context) (Report, error)
+	Check(ctx context.Context) (check.Report, error)
 }
 
 // Query says which calls. What is zero does not matter.
@@ -87,22 +88,6 @@ type Playing struct {
 	Party  string // office or caller, for one side alone; empty for all
 }
 
-// Report is what a check of the vault found.
-type Report struct {
-	Calls    int
-	Chunks   int
-	Bytes    int64
-	Took     time.Duration
-	Findings []Finding
-}
-
-// Finding is one thing that is not as it was written.
-type Finding struct {
-	Kind string // missing, extra, altered
-	What string // the file or the call, by its id
-	Text string
-}
-
 // Service answers. Its methods may be called from several goroutines.
 type Service struct {
 	status func(context.Context) api.Status
@@ -143,12 +128,12 @@ func (s *Service) Calls(ctx context.Context, who Caller, q Query) (List, error) 
 }
 
 // Check reads everything the vault holds and says what is not as it was written.
-func (s *Service) Check(ctx context.Context, who Caller) (Report, error) {
+func (s *Service) Check(ctx context.Context, who Caller) (check.Report, error) {
 	if err := allowed(who, ActCheck); err != nil {
-		return Report{}, err
+		return check.Report{}, err
 	}
 	if err := s.take(ctx); err != nil {
-		return Report{}, err
+		return check.Report{}, err
 	}
 	defer s.give()
 	return s.vault.Check(ctx)

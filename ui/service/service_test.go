@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"linekeep/ui/api"
+	"linekeep/vault/check"
 )
 
 type fakeVault struct {
@@ -29,7 +30,7 @@ func (f *fakeVault) Play(ctx context.Context, w io.Writer, _ Playing) error {
 	return err
 }
 
-func (f *fakeVault) Check(context.Context) (Report, error) { return Report{}, nil }
+func (f *fakeVault) Check(context.Context) (check.Report, error) { return check.Report{}, nil }
 
 func TestP04_EveryActStandsInTheTable(t *testing.T) {
 	s := New(func(context.Context) api.Status { return api.Status{} }, &fakeVault{})

@@ -10,6 +10,7 @@ import (
 	"linekeep/drivers/line"
 	"linekeep/vault"
 	"linekeep/vault/catalog"
+	"linekeep/vault/check"
 	"linekeep/vault/custody"
 	"linekeep/vault/keys"
 )
@@ -108,6 +109,4 @@ func (o opened) write(w io.Writer, r *vault.Recording, p Playing) error {
 	return render.WAV(w, r.Length, o.decoder, tracks)
 }
 
-func (o opened) Check(ctx context.Context) (Report, error) {
-	return Report{}, errors.New("check: not built yet")
-}
+func (o opened) Check(ctx context.Context) (check.Report, error) { return o.vault.Check(ctx) }

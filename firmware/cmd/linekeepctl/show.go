@@ -11,6 +11,7 @@ import (
 
 	"linekeep/ui/api"
 	"linekeep/ui/service"
+	"linekeep/vault/check"
 )
 
 // sayJSON writes v as it came, for programs.
@@ -151,7 +152,7 @@ func remarks(c service.Call) string {
 	return strings.Join(all, "; ")
 }
 
-func sayReport(w io.Writer, r service.Report) {
+func sayReport(w io.Writer, r check.Report) {
 	for _, f := range r.Findings {
 		fmt.Fprintf(w, "%s: %s: %s\n", f.Kind, f.What, f.Text)
 	}

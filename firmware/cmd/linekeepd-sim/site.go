@@ -113,7 +113,7 @@ func parse(file string) (*linesim.Script, error) {
 
 // makeVault makes the vault at the first start. The code is on disk before the vault, so that no vault is ever without one.
 func makeVault(ctx context.Context, o options, cfg config.Config, chip tpm.Sealer) error {
-	vc := appliance.VaultConfig(cfg)
+	vc := cfg.Vault()
 	if vault.Exists(vc.Dir) {
 		return nil
 	}

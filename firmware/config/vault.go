@@ -1,0 +1,14 @@
+package config
+
+import (
+	"path/filepath"
+
+	"linekeep/vault"
+)
+
+// Vault is the vault that the settings speak of.
+func (c Config) Vault() vault.Config {
+	v := vault.Defaults(filepath.Join(c.Data.Folder, "vault"))
+	v.Classes = c.Data.Classes
+	return v
+}
