@@ -15,7 +15,6 @@ package catalog
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +23,7 @@ import (
 	"sync"
 	"time"
 
-	"linekeep/audio/segment"
-	"linekeep/drivers/line"
+	"linekeep/vault/catalog/block"
 	"linekeep/vault/folder"
 	"linekeep/vault/keys"
 )
@@ -40,47 +38,14 @@ var (
 	ErrChanged = errors.New("catalog: rewritten meanwhile")
 )
 
-// Row is what the catalogue knows of one recording.
-type Row struct {
-	ID        keys.ID
-	Line      string        // the line's id in the configuration
-	Class     string        // retention class
-	Start     time.Time     // of the first sample
-	Duration  time.Duration // kept in whole samples of 125 µs
-	Direction line.Direction
-	Number    line.Number // the other end's
-	Extension line.Number // the office end's
-	Answered  bool
-	Silent    bool
-	Trigger   segment.Trigger
-	Reason    segment.Reason
-	Gaps      int           // places where sound is missing
-	GapTotal  time.Duration // how much; kept in whole samples
-	Bytes     int64         // of ciphertext
-	Parties   []segment.Party
-	Continues keys.ID // the recording this one goes on from; zero if none
-	Recovered bool    // closed by recovery after a power cut or crash
-}
+// Row is what the catalogue knows of one recording; Cursor is a place in its order.
+type (
+	Row    = block.Row
+	Cursor = block.Cursor
+)
 
-// Cursor is a place in the order of the catalogue: newest first, and of the same time the higher id first.
-type Cursor struct {
-	Start time.Time
-	ID    keys.ID
-}
-
-// Cursor is the place of the row.
-func (r Row) Cursor() Cursor { return Cursor{r.Start, r.ID} }
-
-// compare is negative when a comes before b: newer first.
-func compare(a, b Row) int { return compareCursors(a.Cursor(), b.Cursor()) }
-
-func compareCursors(a, b Cursor) int {
-	return cmp.Or(b.Start.Compare(a.Start), compareIDs(b.ID, a.ID))
-}
-
-func compareIDs(a, b keys.ID) int {
-	return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Slot, b.Slot))
-}
+// MaxBlockRows is the most rows of one block.
+const MaxBlockRows = block.MaxRows
 
 // Slots is what the catalogue needs of keys.Keys.
 type Slots interface {
@@ -96,9 +61,6 @@ type Folder interface {
 	Keys(prefix []byte, visit func(key []byte) error) error
 }
 
-// MaxBlockRows is the most rows of one block: its making deletes as many loose rows in the same transaction.
-const MaxBlockRows = 4096
-
 // Config of a catalogue.
 type Config struct {
 	BlockRows int // loose rows that become a block
@@ -106,13 +68,13 @@ type Config struct {
 }
 
 // Defaults make blocks of 4,096 rows: a few days of a busy office, and about 300 KB.
-func Defaults() Config { return Config{BlockRows: MaxBlockRows, Clock: time.Now} }
+func Defaults() Config { return Config{BlockRows: block.MaxRows, Clock: time.Now} }
 
 // Validate reports what is wrong with c.
 func (c Config) Validate() error {
 	var errs []error
-	if c.BlockRows < 2 || c.BlockRows > MaxBlockRows {
-		errs = append(errs, fmt.Errorf("catalog.block_rows: %d, must be 2 to %d", c.BlockRows, MaxBlockRows))
+	if c.BlockRows < 2 || c.BlockRows > block.MaxRows {
+		errs = append(errs, fmt.Errorf("catalog.block_rows: %d, must be 2 to %d", c.BlockRows, block.MaxRows))
 	}
 	if c.Clock == nil {
 		errs = append(errs, errors.New("catalog: no clock"))
@@ -132,7 +94,7 @@ type Catalog struct {
 	mu       sync.RWMutex
 	loose    []Row             // in the order of the catalogue; never changed in place, queries hold it
 	byID     map[keys.ID]Row   // the same, for Row
-	blocks   []*block          // newest end first; never changed in place
+	blocks   []*entry          // newest end first; never changed in place
 	lost     map[keys.ID]error // blocks of which not even the zone could be made again
 	findings []error
 }
@@ -164,8 +126,8 @@ func (c *Catalog) find(err error) { c.findings = append(c.findings, err) }
 // loadLoose opens the loose rows. One whose slot is gone was erased with its recording: it is removed.
 func (c *Catalog) loadLoose(ctx context.Context) error {
 	var erased []folder.Entry
-	err := c.dir.Walk([]byte{prefixRow}, func(key, value []byte, err error) error {
-		id, idErr := keys.IDFrom(bytes.TrimPrefix(key, []byte{prefixRow}))
+	err := c.dir.Walk([]byte{block.PrefixRow}, func(key, value []byte, err error) error {
+		id, idErr := keys.IDFrom(bytes.TrimPrefix(key, []byte{block.PrefixRow}))
 		if idErr != nil {
 			c.find(fmt.Errorf("%w: key %x: %w", ErrAltered, key, idErr))
 			return ctx.Err()
@@ -185,7 +147,7 @@ func (c *Catalog) loadLoose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(c.loose, compare)
+	slices.SortFunc(c.loose, block.Compare)
 	for batch := range slices.Chunk(erased, folder.MaxEntries) {
 		if err := c.dir.Put(ctx, batch...); err != nil {
 			return fmt.Errorf("removing erased rows: %w", err)
@@ -202,7 +164,7 @@ func (c *Catalog) openRow(id keys.ID, value []byte, err error) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	return openLoose(slot.Meta(), id, value)
+	return block.OpenRow(slot.Meta(), id, value)
 }
 
 // loadBlocks opens all zones, and makes one again from its columns when it is damaged.
@@ -224,16 +186,16 @@ func (c *Catalog) loadBlocks(ctx context.Context) error {
 		}
 		c.blocks = append(c.blocks, b)
 	}
-	slices.SortFunc(c.blocks, func(a, b *block) int { return b.zone.last.Compare(a.zone.last) })
+	slices.SortFunc(c.blocks, func(a, b *entry) int { return b.zone.Last.Compare(a.zone.Last) })
 	return nil
 }
 
 // blockIDs are the blocks that have anything in the folder: a zone or a group of columns.
 func (c *Catalog) blockIDs() ([]keys.ID, error) {
 	var ids []keys.ID
-	for _, prefix := range []byte{prefixZone, prefixGroup} {
+	for _, prefix := range []byte{block.PrefixZone, block.PrefixGroup} {
 		err := c.dir.Keys([]byte{prefix}, func(key []byte) error {
-			id, err := keys.IDFrom(key[1:min(len(key), 1+idSize)])
+			id, err := keys.IDFrom(key[1:min(len(key), 1+keys.IDSize)])
 			if err != nil {
 				c.find(fmt.Errorf("%w: key %x: %w", ErrAltered, key, err))
 				return nil
@@ -245,19 +207,19 @@ func (c *Catalog) blockIDs() ([]keys.ID, error) {
 			return nil, err
 		}
 	}
-	slices.SortFunc(ids, compareIDs)
+	slices.SortFunc(ids, block.CompareIDs)
 	return slices.Compact(ids), nil
 }
 
-func (c *Catalog) loadBlock(ctx context.Context, id keys.ID) (*block, error) {
+func (c *Catalog) loadBlock(ctx context.Context, id keys.ID) (*entry, error) {
 	slot, err := c.slots.Slot(id)
 	if err != nil {
 		return nil, err
 	}
-	b := &block{id: id, key: slot.Meta()}
-	value, err := c.dir.Get(zoneKey(id))
+	b := &entry{id: id, key: slot.Meta()}
+	value, err := c.dir.Get(block.ZoneKey(id))
 	if err == nil {
-		b.zone, err = openZone(b.key, id, value)
+		b.zone, err = block.OpenZone(b.key, id, value)
 	}
 	if err == nil {
 		return b, nil
@@ -267,6 +229,6 @@ func (c *Catalog) loadBlock(ctx context.Context, id keys.ID) (*block, error) {
 		return nil, errors.Join(err, colErr)
 	}
 	c.find(fmt.Errorf("%w: zone of block %s: %w; made again", ErrAltered, id, err))
-	b.zone = zoneOf(rows)
-	return b, c.dir.Put(ctx, folder.Entry{Key: zoneKey(id), Value: b.zone.seal(b.key, id)})
+	b.zone = block.ZoneOf(rows)
+	return b, c.dir.Put(ctx, folder.Entry{Key: block.ZoneKey(id), Value: b.zone.Seal(b.key, id)})
 }

@@ -3,15 +3,14 @@ package catalog
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 
+	"linekeep/vault/catalog/block"
 	"linekeep/vault/folder"
 	"linekeep/vault/keys"
-	"linekeep/vault/seal"
 )
 
 // rowsPerPut bounds one transaction of loose rows: they stay in Badger's tables, of which one transaction takes 500 KiB.
@@ -39,15 +38,12 @@ func (c *Catalog) file(ctx context.Context, rows []Row) error {
 	fresh := make([]Row, 0, len(rows))
 	seen := map[keys.ID]bool{}
 	for _, r := range rows {
-		if err := r.validate(); err != nil {
+		if err := r.Validate(); err != nil {
 			return err
 		}
-		known, err := c.has(r.ID)
-		if err != nil {
-			return err
-		}
+		known := c.has(r.ID)
 		if !known && !seen[r.ID] {
-			fresh = append(fresh, r.normal())
+			fresh = append(fresh, r.Normal())
 			seen[r.ID] = true
 		}
 	}
@@ -61,31 +57,20 @@ func (c *Catalog) file(ctx context.Context, rows []Row) error {
 
 // has says whether the id has a row. A block that cannot be read counts as not having it: its rows are filed
 // anew, and DropDamaged takes the block away.
-func (c *Catalog) has(id keys.ID) (bool, error) {
+func (c *Catalog) has(id keys.ID) bool {
 	if _, ok := c.byID[id]; ok { // writers alone change it, and writing is held
-		return true, nil
+		return true
 	}
 	for _, b := range c.blocks {
-		if !b.zone.mayHave(id) {
+		if !b.zone.MayHave(id) {
 			continue
 		}
-		order, err := c.openGroup(b, groupOrder, 0)
-		if err == nil && rowOf(order[colID], id) >= 0 {
-			return true, nil
+		order, err := c.openGroup(b, block.Order, 0)
+		if err == nil && block.Find(order[block.ColID], id) >= 0 {
+			return true
 		}
 	}
-	return false, nil
-}
-
-// rowOf is the place of id in an id column, -1 when it is not there.
-func rowOf(ids []byte, id keys.ID) int {
-	want := uint64(id.Shard)<<32 | uint64(id.Slot)
-	for i := 0; i+idSize <= len(ids); i += idSize {
-		if binary.BigEndian.Uint64(ids[i:]) == want {
-			return i / idSize
-		}
-	}
-	return -1
+	return false
 }
 
 // putLoose writes rows and shows them to queries.
@@ -96,11 +81,11 @@ func (c *Catalog) putLoose(ctx context.Context, rows []Row) error {
 		if err != nil {
 			return fmt.Errorf("row %s: %w", r.ID, err)
 		}
-		sealed, err := sealLoose(slot.Meta(), r)
+		sealed, err := block.SealRow(slot.Meta(), r)
 		if err != nil {
 			return err
 		}
-		entries = append(entries, folder.Entry{Key: rowKey(r.ID), Value: sealed})
+		entries = append(entries, folder.Entry{Key: block.RowKey(r.ID), Value: sealed})
 	}
 	if err := c.dir.Put(ctx, entries...); err != nil {
 		return err
@@ -113,7 +98,7 @@ func (c *Catalog) putLoose(ctx context.Context, rows []Row) error {
 			c.byID[r.ID] = r
 		}
 		c.loose = slices.Concat(c.loose, rows)
-		slices.SortFunc(c.loose, compare)
+		slices.SortFunc(c.loose, block.Compare)
 	})
 	return nil
 }
@@ -137,7 +122,7 @@ func (c *Catalog) compact(ctx context.Context) error {
 		rows := c.loose[len(c.loose)-c.cfg.BlockRows:]
 		var gone []folder.Entry
 		for _, r := range rows {
-			gone = append(gone, folder.Entry{Key: rowKey(r.ID)})
+			gone = append(gone, folder.Entry{Key: block.RowKey(r.ID)})
 		}
 		b, entries, err := c.makeBlock(ctx, rows)
 		if err != nil {
@@ -157,27 +142,26 @@ func (c *Catalog) compact(ctx context.Context) error {
 	return nil
 }
 
-func (c *Catalog) setBlocks(blocks []*block) {
-	slices.SortFunc(blocks, func(a, b *block) int { return cmp.Or(b.zone.last.Compare(a.zone.last), compareIDs(b.id, a.id)) })
+func (c *Catalog) setBlocks(blocks []*entry) {
+	slices.SortFunc(blocks, func(a, b *entry) int { return cmp.Or(b.zone.Last.Compare(a.zone.Last), block.CompareIDs(b.id, a.id)) })
 	c.blocks = blocks
 }
 
 // makeBlock seals rows as a block under a slot of its own.
-func (c *Catalog) makeBlock(ctx context.Context, rows []Row) (*block, []folder.Entry, error) {
+func (c *Catalog) makeBlock(ctx context.Context, rows []Row) (*entry, []folder.Entry, error) {
 	slot, err := c.slots.Next(ctx, classBlocks, c.cfg.Clock())
 	if err != nil {
 		return nil, nil, fmt.Errorf("slot for a block: %w", err)
 	}
-	b := &block{id: slot.ID, key: slot.Meta(), zone: zoneOf(rows)}
-	entries := []folder.Entry{{Key: zoneKey(b.id), Value: b.zone.seal(b.key, b.id)}}
-	for _, g := range groups() {
-		for page := range g.pages(len(rows)) {
-			plain, err := g.encode(g.pageOf(rows, page))
+	b := &entry{id: slot.ID, key: slot.Meta(), zone: block.ZoneOf(rows)}
+	entries := []folder.Entry{{Key: block.ZoneKey(b.id), Value: b.zone.Seal(b.key, b.id)}}
+	for _, g := range block.Groups() {
+		for page := range g.Pages(len(rows)) {
+			box, err := g.Seal(b.key, b.id, page, rows)
 			if err != nil {
 				return nil, nil, err
 			}
-			box := seal.Box(b.key, plain, []byte("catalog group"), b.id.Append(nil), []byte{byte(g), byte(page)})
-			entries = append(entries, folder.Entry{Key: groupKey(b.id, g, page), Value: box})
+			entries = append(entries, folder.Entry{Key: block.GroupKey(b.id, g, page), Value: box})
 		}
 	}
 	return b, entries, nil
@@ -197,17 +181,17 @@ func (c *Catalog) Replace(ctx context.Context, rows ...Row) error {
 func (c *Catalog) replace(ctx context.Context, rows []Row) error {
 	want := map[keys.ID]Row{}
 	for _, r := range rows {
-		if err := r.validate(); err != nil {
+		if err := r.Validate(); err != nil {
 			return err
 		}
-		want[r.ID] = r.normal()
+		want[r.ID] = r.Normal()
 	}
 	for _, old := range c.blocks {
 		if err := c.replaceIn(ctx, old, want); err != nil {
 			return err
 		}
 	}
-	left := slices.SortedFunc(maps.Values(want), compare)
+	left := slices.SortedFunc(maps.Values(want), block.Compare)
 	for batch := range slices.Chunk(left, rowsPerPut) {
 		if err := c.putLoose(ctx, batch); err != nil {
 			return err
@@ -217,8 +201,8 @@ func (c *Catalog) replace(ctx context.Context, rows []Row) error {
 }
 
 // replaceIn rewrites a block that has some of the rows, and takes those out of want.
-func (c *Catalog) replaceIn(ctx context.Context, old *block, want map[keys.ID]Row) error {
-	if !slices.ContainsFunc(slices.Collect(maps.Keys(want)), old.zone.mayHave) {
+func (c *Catalog) replaceIn(ctx context.Context, old *entry, want map[keys.ID]Row) error {
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(want)), old.zone.MayHave) {
 		return nil
 	}
 	now, err := c.readAll(old)
@@ -235,7 +219,7 @@ func (c *Catalog) replaceIn(ctx context.Context, old *block, want map[keys.ID]Ro
 	if len(taken) == 0 {
 		return nil
 	}
-	slices.SortFunc(now, compare)
+	slices.SortFunc(now, block.Compare)
 	b, entries, err := c.makeBlock(ctx, now)
 	if err != nil {
 		return err
@@ -247,7 +231,7 @@ func (c *Catalog) replaceIn(ctx context.Context, old *block, want map[keys.ID]Ro
 		delete(want, id)
 	}
 	c.show(func() {
-		rest := slices.DeleteFunc(slices.Clone(c.blocks), func(x *block) bool { return x == old })
+		rest := slices.DeleteFunc(slices.Clone(c.blocks), func(x *entry) bool { return x == old })
 		c.setBlocks(append(rest, b))
 	})
 	return nil
@@ -255,10 +239,10 @@ func (c *Catalog) replaceIn(ctx context.Context, old *block, want map[keys.ID]Ro
 
 // removal deletes everything of a block.
 func removal(id keys.ID) []folder.Entry {
-	gone := []folder.Entry{{Key: zoneKey(id)}}
-	for _, g := range groups() {
-		for page := range g.pages(MaxBlockRows) {
-			gone = append(gone, folder.Entry{Key: groupKey(id, g, page)})
+	gone := []folder.Entry{{Key: block.ZoneKey(id)}}
+	for _, g := range block.Groups() {
+		for page := range g.Pages(block.MaxRows) {
+			gone = append(gone, folder.Entry{Key: block.GroupKey(id, g, page)})
 		}
 	}
 	return gone
@@ -270,7 +254,7 @@ func (c *Catalog) DropDamaged(ctx context.Context) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	var gone []folder.Entry
-	var bad []*block
+	var bad []*entry
 	for _, b := range c.blocks {
 		if _, err := c.readAll(b); err != nil {
 			bad = append(bad, b)
@@ -281,7 +265,7 @@ func (c *Catalog) DropDamaged(ctx context.Context) (int, error) {
 	for id := range c.lost {
 		gone = append(gone, removal(id)...)
 	}
-	err := c.dir.Walk([]byte{prefixRow}, func(key, value []byte, err error) error {
+	err := c.dir.Walk([]byte{block.PrefixRow}, func(key, value []byte, err error) error {
 		id, idErr := keys.IDFrom(key[1:])
 		if idErr == nil {
 			_, err = c.openRow(id, value, err)
@@ -301,10 +285,10 @@ func (c *Catalog) DropDamaged(ctx context.Context) (int, error) {
 		}
 	}
 	c.show(func() {
-		c.setBlocks(slices.DeleteFunc(slices.Clone(c.blocks), func(b *block) bool { return slices.Contains(bad, b) }))
+		c.setBlocks(slices.DeleteFunc(slices.Clone(c.blocks), func(b *entry) bool { return slices.Contains(bad, b) }))
 		clear(c.lost)
 		for _, e := range gone {
-			if id, err := keys.IDFrom(e.Key[1:]); err == nil && e.Key[0] == prefixRow {
+			if id, err := keys.IDFrom(e.Key[1:]); err == nil && e.Key[0] == block.PrefixRow {
 				c.withdraw(id)
 			}
 		}

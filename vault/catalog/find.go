@@ -2,16 +2,14 @@ package catalog
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"time"
 
-	"golang.org/x/crypto/cryptobyte"
-
 	"linekeep/drivers/line"
+	"linekeep/vault/catalog/block"
 	"linekeep/vault/folder"
 	"linekeep/vault/keys"
 )
@@ -41,7 +39,7 @@ func (c *Catalog) Find(ctx context.Context, q Query) iter.Seq2[Row, error] {
 			if !s.rules(b.zone) {
 				continue
 			}
-			if !s.emit(yield, &b.zone.last) {
+			if !s.emit(yield, &b.zone.Last) {
 				return
 			}
 			rows, err := s.open(c, b)
@@ -71,16 +69,16 @@ func (c *Catalog) Row(id keys.ID) (Row, error) {
 	}
 	var errs []error
 	for _, b := range blocks {
-		if !b.zone.mayHave(id) {
+		if !b.zone.MayHave(id) {
 			continue
 		}
 		o := opened{c: c, b: b}
-		ids, err := o.fixed(colID)
+		ids, err := o.column(block.ColID)
 		if err != nil {
 			errs = append(errs, c.explain(b, err))
 			continue
 		}
-		if i := rowOf(ids, id); i >= 0 {
+		if i := block.Find(ids, id); i >= 0 {
 			rows, err := o.rows([]uint16{uint16(i)})
 			if err != nil {
 				return Row{}, c.explain(b, err)
@@ -95,7 +93,7 @@ func (c *Catalog) Row(id keys.ID) (Row, error) {
 }
 
 // explain tells a block that a change took away meanwhile from one that is damaged.
-func (c *Catalog) explain(b *block, err error) error {
+func (c *Catalog) explain(b *entry, err error) error {
 	if err == nil || !errors.Is(err, folder.ErrMissing) {
 		return err
 	}
@@ -113,7 +111,7 @@ func (c *Catalog) All(ctx context.Context) iter.Seq2[Row, error] { return c.Find
 // search is one query under way.
 type search struct {
 	q       Query
-	blocks  []*block
+	blocks  []*entry
 	lost    []error
 	pending []Row // matched, not yet given out, in order
 	given   int
@@ -140,17 +138,17 @@ func (s *search) matches(r Row) bool {
 	return (q.From.IsZero() || !r.Start.Before(q.From)) && (q.To.IsZero() || r.Start.Before(q.To)) &&
 		(q.Lines == nil || slices.Contains(q.Lines, r.Line)) && (q.Direction == nil || *q.Direction == r.Direction) &&
 		r.Duration >= q.MinDuration && (q.MaxDuration == 0 || r.Duration <= q.MaxDuration) &&
-		(q.Before == nil || compareCursors(*q.Before, r.Cursor()) < 0)
+		(q.Before == nil || block.CompareCursors(*q.Before, r.Cursor()) < 0)
 }
 
 // rules says whether a block may have rows that match.
-func (s *search) rules(z zone) bool {
+func (s *search) rules(z block.Zone) bool {
 	q := s.q
-	return (q.From.IsZero() || !z.last.Before(q.From)) && (q.To.IsZero() || z.first.Before(q.To)) &&
-		(q.Lines == nil || slices.ContainsFunc(z.lines, func(l string) bool { return slices.Contains(q.Lines, l) })) &&
-		(q.Direction == nil || z.directions&(1<<*q.Direction) != 0) &&
-		z.longest.Duration() >= q.MinDuration && (q.MaxDuration == 0 || z.shortest.Duration() <= q.MaxDuration) &&
-		(q.Before == nil || !z.first.After(q.Before.Start))
+	return (q.From.IsZero() || !z.Last.Before(q.From)) && (q.To.IsZero() || z.First.Before(q.To)) &&
+		(q.Lines == nil || slices.ContainsFunc(z.Lines, func(l string) bool { return slices.Contains(q.Lines, l) })) &&
+		(q.Direction == nil || z.Directions&(1<<*q.Direction) != 0) &&
+		z.Longest.Duration() >= q.MinDuration && (q.MaxDuration == 0 || z.Shortest.Duration() <= q.MaxDuration) &&
+		(q.Before == nil || !z.First.After(q.Before.Start))
 }
 
 // emit gives out what no block still to come can be newer than; nil when none comes. False ends the search.
@@ -175,15 +173,15 @@ func (s *search) add(rows []Row) {
 		return
 	}
 	merged := slices.Concat(s.pending, rows)
-	slices.SortFunc(merged, compare)
+	slices.SortFunc(merged, block.Compare)
 	s.pending = merged
 }
 
 // open gives the rows of a block that match, opening only the columns that can still rule a row out, the
 // narrowest first.
-func (s *search) open(c *Catalog, b *block) ([]Row, error) {
+func (s *search) open(c *Catalog, b *entry) ([]Row, error) {
 	o := opened{c: c, b: b}
-	places := allPlaces(b.zone.rows)
+	places := allPlaces(b.zone.Rows)
 	for _, filter := range []func(*opened, []uint16) ([]uint16, error){s.byLine, s.byDirection, s.byDuration, s.byTime} {
 		var err error
 		if places, err = filter(&o, places); err != nil || len(places) == 0 {
@@ -207,28 +205,28 @@ func allPlaces(rows int) []uint16 {
 // The filters write over places: loops without calls, because a miss goes through every row there is.
 
 func (s *search) byLine(o *opened, places []uint16) ([]uint16, error) {
-	if s.q.Lines == nil || !slices.ContainsFunc(o.b.zone.lines, func(l string) bool { return !slices.Contains(s.q.Lines, l) }) {
+	if s.q.Lines == nil || !slices.ContainsFunc(o.b.zone.Lines, func(l string) bool { return !slices.Contains(s.q.Lines, l) }) {
 		return places, nil
 	}
-	col, err := o.names(colLine)
+	col, err := o.names(block.ColLine)
 	if err != nil {
 		return nil, err
 	}
-	wanted := make([]bool, 1<<(8*col.width)) // every place there can be, so the loop needs no test
-	for i, n := range col.names {
+	wanted := make([]bool, 1<<(8*col.Width)) // every place there can be, so the loop needs no test
+	for i, n := range col.List {
 		wanted[i] = slices.Contains(s.q.Lines, n)
 	}
 	kept := places[:0]
-	if col.width == 1 {
+	if col.Width == 1 {
 		for _, i := range places {
-			if wanted[col.places[i]] {
+			if wanted[col.Places[i]] {
 				kept = append(kept, i)
 			}
 		}
 		return kept, nil
 	}
 	for _, i := range places {
-		if wanted[col.place(int(i))] {
+		if wanted[col.Place(int(i))] {
 			kept = append(kept, i)
 		}
 	}
@@ -236,10 +234,10 @@ func (s *search) byLine(o *opened, places []uint16) ([]uint16, error) {
 }
 
 func (s *search) byDirection(o *opened, places []uint16) ([]uint16, error) {
-	if s.q.Direction == nil || o.b.zone.directions == 1<<*s.q.Direction {
+	if s.q.Direction == nil || o.b.zone.Directions == 1<<*s.q.Direction {
 		return places, nil
 	}
-	col, err := o.fixed(colDirection)
+	col, err := o.column(block.ColDirection)
 	if err != nil {
 		return nil, err
 	}
@@ -255,16 +253,16 @@ func (s *search) byDirection(o *opened, places []uint16) ([]uint16, error) {
 
 func (s *search) byDuration(o *opened, places []uint16) ([]uint16, error) {
 	z, low, high := o.b.zone, s.q.MinDuration, s.q.MaxDuration
-	if z.shortest.Duration() >= low && (high == 0 || z.longest.Duration() <= high) {
+	if z.Shortest.Duration() >= low && (high == 0 || z.Longest.Duration() <= high) {
 		return places, nil
 	}
-	col, err := o.fixed(colDuration)
+	col, err := o.column(block.ColDuration)
 	if err != nil {
 		return nil, err
 	}
 	kept := places[:0]
 	for _, i := range places {
-		d := line.Samples(binary.BigEndian.Uint32(col[4*int(i):])).Duration()
+		d := block.DurationAt(col, int(i))
 		if d >= low && (high == 0 || d <= high) {
 			kept = append(kept, i)
 		}
@@ -274,29 +272,21 @@ func (s *search) byDuration(o *opened, places []uint16) ([]uint16, error) {
 
 func (s *search) byTime(o *opened, places []uint16) ([]uint16, error) {
 	z, q := o.b.zone, s.q
-	if (q.From.IsZero() || !z.first.Before(q.From)) && (q.To.IsZero() || z.last.Before(q.To)) &&
-		(q.Before == nil || z.last.Before(q.Before.Start)) {
+	if (q.From.IsZero() || !z.First.Before(q.From)) && (q.To.IsZero() || z.Last.Before(q.To)) &&
+		(q.Before == nil || z.Last.Before(q.Before.Start)) {
 		return places, nil
 	}
-	starts, err := o.fixed(colStart)
+	starts, err := o.column(block.ColStart)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := o.fixed(colID)
+	ids, err := o.column(block.ColID)
 	if err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(places, func(i uint16) bool {
-		at := startAt(starts, int(i))
+		at := block.StartAt(starts, int(i))
 		return (!q.From.IsZero() && at.Before(q.From)) || (!q.To.IsZero() && !at.Before(q.To)) ||
-			(q.Before != nil && compareCursors(*q.Before, Cursor{at, idAt(ids, int(i))}) >= 0)
+			(q.Before != nil && block.CompareCursors(*q.Before, Cursor{Start: at, ID: block.IDAt(ids, int(i))}) >= 0)
 	}), nil
-}
-
-func startAt(col cryptobyte.String, i int) time.Time {
-	return time.Unix(0, int64(binary.BigEndian.Uint64(col[8*i:]))).UTC()
-}
-
-func idAt(col cryptobyte.String, i int) keys.ID {
-	return keys.ID{Shard: binary.BigEndian.Uint32(col[8*i:]), Slot: binary.BigEndian.Uint32(col[8*i+4:])}
 }

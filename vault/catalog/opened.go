@@ -1,45 +1,65 @@
 package catalog
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"linekeep/drivers/line"
+	"linekeep/vault/catalog/block"
+	"linekeep/vault/keys"
 )
+
+// entry is a block as it is known in memory. Blocks never change: rows that do are in a new block.
+type entry struct {
+	id   keys.ID
+	key  keys.Key // K_meta of its slot
+	zone block.Zone
+}
+
+// openGroup opens a page of a group.
+func (c *Catalog) openGroup(b *entry, g block.Group, page int) (block.Columns, error) {
+	value, err := c.dir.Get(block.GroupKey(b.id, g, page))
+	var cols block.Columns
+	if err == nil {
+		cols, err = g.Open(b.key, b.id, page, b.zone.Rows, value)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: block %s, %s, page %d: %w", ErrAltered, b.id, g, page, err)
+	}
+	return cols, nil
+}
 
 // opened is a block with the columns a query has opened so far.
 type opened struct {
-	c     *Catalog
-	b     *block
-	plain map[column]cryptobyte.String
+	c    *Catalog
+	b    *entry
+	cols block.Columns
 }
 
-// fixed opens a column, and those sealed with it, once. One of fixed width has as many values as the block has rows.
-func (o *opened) fixed(col column) (cryptobyte.String, error) {
-	if s, ok := o.plain[col]; ok {
+// column opens a column, and those sealed with it, once. One of fixed width has as many values as the block has rows.
+func (o *opened) column(col block.Column) (cryptobyte.String, error) {
+	if s, ok := o.cols[col]; ok {
 		return s, nil
 	}
-	cols, err := o.c.openGroup(o.b, col.group(), 0)
+	cols, err := o.c.openGroup(o.b, col.Group(), 0)
 	if err != nil {
 		return nil, err
 	}
-	if o.plain == nil {
-		o.plain = cols
+	if o.cols == nil {
+		o.cols = cols
 	}
-	maps.Copy(o.plain, cols)
+	maps.Copy(o.cols, cols)
 	return cols[col], nil
 }
 
-func (o *opened) names(col column) (nameColumn, error) {
-	s, err := o.fixed(col)
+func (o *opened) names(col block.Column) (block.Names, error) {
+	s, err := o.column(col)
 	if err != nil {
-		return nameColumn{}, err
+		return block.Names{}, err
 	}
-	n, err := openNames(s, o.b.zone.rows)
+	n, err := block.OpenNames(s, o.b.zone.Rows)
 	if err != nil {
 		return n, fmt.Errorf("%w: block %s, %s: %w", ErrAltered, o.b.id, col, err)
 	}
@@ -49,11 +69,16 @@ func (o *opened) names(col column) (nameColumn, error) {
 // rows makes the rows at places, which ascend. A page that cannot be read comes as an error beside the rows of
 // the others.
 func (o *opened) rows(places []uint16) (rows []Row, err error) {
+	for _, col := range []block.Column{block.ColLine, block.ColID} { // one of each group that all pages need
+		if _, err := o.column(col); err != nil {
+			return nil, err
+		}
+	}
 	rows = make([]Row, 0, len(places))
 	var errs []error
 	for len(places) > 0 {
-		page, n := int(places[0])/pageRows, 1
-		for n < len(places) && int(places[n])/pageRows == page {
+		page, n := int(places[0])/block.PageRows, 1
+		for n < len(places) && int(places[n])/block.PageRows == page {
 			n++
 		}
 		some, err := o.page(page, places[:n])
@@ -68,62 +93,25 @@ func (o *opened) rows(places []uint16) (rows []Row, err error) {
 
 // page makes the rows at places, all of one page of the rest.
 func (o *opened) page(page int, places []uint16) ([]Row, error) {
-	var fixed [colDetails]cryptobyte.String
-	for _, col := range []column{colID, colStart, colDuration, colDirection} {
-		s, err := o.fixed(col)
-		if err != nil {
-			return nil, err
-		}
-		fixed[col] = s
-	}
-	lines, err := o.names(colLine)
+	rest, err := o.c.openGroup(o.b, block.Rest, page)
 	if err != nil {
 		return nil, err
 	}
-	rest, err := o.c.openGroup(o.b, groupRest, page)
+	rows, err := block.MakeRows(o.b.zone.Rows, page, places, o.cols, rest)
 	if err != nil {
-		return nil, err
-	}
-	wrong := func(err error) error {
-		return fmt.Errorf("%w: block %s, page %d: %w", ErrAltered, o.b.id, page, err)
-	}
-	first := page * pageRows
-	classes, err := openNames(rest[colClass], min(pageRows, o.b.zone.rows-first))
-	if err != nil {
-		return nil, wrong(err)
-	}
-	rows := make([]Row, len(places))
-	details, next := rest[colDetails], first
-	for n, place := range places {
-		i, r := int(place), &rows[n]
-		var record cryptobyte.String
-		for ; next <= i; next++ {
-			if !details.ReadUint16LengthPrefixed(&record) {
-				return nil, wrong(errFormat)
-			}
-		}
-		if !r.readDetails(&record) || !record.Empty() || lines.place(i) >= len(lines.names) || classes.place(i-first) >= len(classes.names) {
-			return nil, wrong(errFormat)
-		}
-		r.ID, r.Start = idAt(fixed[colID], i), startAt(fixed[colStart], i)
-		r.Line, r.Class = lines.at(i), classes.at(i-first)
-		r.Duration = line.Samples(binary.BigEndian.Uint32(fixed[colDuration][4*i:])).Duration()
-		r.Direction = line.Direction(fixed[colDirection][i])
+		return nil, fmt.Errorf("%w: block %s, page %d: %w", ErrAltered, o.b.id, page, err)
 	}
 	return rows, nil
 }
 
 // readAll reads a whole block, also one whose zone is not known yet.
-func (c *Catalog) readAll(b *block) ([]Row, error) {
+func (c *Catalog) readAll(b *entry) ([]Row, error) {
 	whole := *b
 	o := opened{c: c, b: &whole}
-	ids, err := o.fixed(colID)
+	ids, err := o.column(block.ColID)
 	if err != nil {
 		return nil, err
 	}
-	whole.zone.rows = len(ids) / idSize
-	if whole.zone.rows == 0 {
-		return nil, fmt.Errorf("%w: block %s: no rows", ErrAltered, b.id)
-	}
-	return o.rows(allPlaces(whole.zone.rows))
+	whole.zone.Rows = len(ids) / keys.IDSize
+	return o.rows(allPlaces(whole.zone.Rows))
 }

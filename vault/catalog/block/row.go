@@ -1,6 +1,17 @@
-package catalog
+// Package block has the catalogue's rows as they stand in its folder: loose, or in blocks of columns.
+//
+// Stage: line -> call -> encode -> seal -> store -> [search] -> release.
+//
+//	In:    rows, and the keys of the slots they belong under
+//	Out:   sealed values, and the same rows again; what was altered is refused
+//	Owner: plain values; no goroutine
+//	Full:  a block takes MaxRows; a name 255 bytes
+//
+// FORMAT.md section 12 gives every byte.
+package block
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -14,11 +25,58 @@ import (
 	"linekeep/vault/seal"
 )
 
+// Row is what the catalogue knows of one recording.
+type Row struct {
+	ID        keys.ID
+	Line      string        // the line's id in the configuration
+	Class     string        // retention class
+	Start     time.Time     // of the first sample
+	Duration  time.Duration // kept in whole samples of 125 µs
+	Direction line.Direction
+	Number    line.Number // the other end's
+	Extension line.Number // the office end's
+	Answered  bool
+	Silent    bool
+	Trigger   segment.Trigger
+	Reason    segment.Reason
+	Gaps      int           // places where sound is missing
+	GapTotal  time.Duration // how much; kept in whole samples
+	Bytes     int64         // of ciphertext
+	Parties   []segment.Party
+	Continues keys.ID // the recording this one goes on from; zero if none
+	Recovered bool    // closed by recovery after a power cut or crash
+}
+
+// Cursor is a place in the order of the catalogue: newest first, and of the same time the higher id first.
+type Cursor struct {
+	Start time.Time
+	ID    keys.ID
+}
+
+// Cursor is the place of the row.
+func (r Row) Cursor() Cursor { return Cursor{r.Start, r.ID} }
+
+// Compare is negative when a comes before b: newer first.
+func Compare(a, b Row) int { return CompareCursors(a.Cursor(), b.Cursor()) }
+
+// CompareCursors does the same for places.
+func CompareCursors(a, b Cursor) int {
+	return cmp.Or(b.Start.Compare(a.Start), CompareIDs(b.ID, a.ID))
+}
+
+// CompareIDs orders ids by shard and slot.
+func CompareIDs(a, b keys.ID) int {
+	return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Slot, b.Slot))
+}
+
+// MaxRows is the most rows of one block: its making deletes as many loose rows in the same transaction.
+const MaxRows = 4096
+
 // Prefixes of keys in the folder.
 const (
-	prefixRow   = 'r' // + id: a loose row
-	prefixZone  = 'b' // + block id: a block's zone
-	prefixGroup = 'c' // + block id + group + page: columns of a block
+	PrefixRow   = 'r' // + id: a loose row
+	PrefixZone  = 'b' // + block id: a block's zone
+	PrefixGroup = 'c' // + block id + group + page: columns of a block
 	idSize      = 8
 )
 
@@ -35,16 +93,22 @@ const (
 // maxDuration is what 32 bits of samples hold: six days. A recording has four hours at most.
 const maxDuration = math.MaxUint32 * time.Second / line.RateHz
 
-var errFormat = errors.New("not in the format of version 1")
+// ErrFormat reports bytes under the right key that are no format of ours.
+var ErrFormat = errors.New("not in the format of version 1")
 
-func rowKey(id keys.ID) []byte  { return id.Append([]byte{prefixRow}) }
-func zoneKey(id keys.ID) []byte { return id.Append([]byte{prefixZone}) }
-func groupKey(id keys.ID, g group, page int) []byte {
-	return append(id.Append([]byte{prefixGroup}), byte(g), byte(page))
+// RowKey is where a loose row stands.
+func RowKey(id keys.ID) []byte { return id.Append([]byte{PrefixRow}) }
+
+// ZoneKey is where a block's zone stands.
+func ZoneKey(id keys.ID) []byte { return id.Append([]byte{PrefixZone}) }
+
+// GroupKey is where a page of a block's group stands.
+func GroupKey(id keys.ID, g Group, page int) []byte {
+	return append(id.Append([]byte{PrefixGroup}), byte(g), byte(page))
 }
 
-// validate bounds what is taken in, so that every row taken can be written down.
-func (r Row) validate() error {
+// Validate bounds what is taken in, so that every row taken can be written down.
+func (r Row) Validate() error {
 	switch {
 	case r.ID == keys.ID{}:
 		return errors.New("row without an id")
@@ -67,9 +131,9 @@ func (r Row) validate() error {
 	return nil
 }
 
-// normal is r as it will be read back: times in UTC without a monotonic reading, durations in whole samples,
+// Normal is r as it will be read back: times in UTC without a monotonic reading, durations in whole samples,
 // parties in the order of their numbers.
-func (r Row) normal() Row {
+func (r Row) Normal() Row {
 	r.Start = time.Unix(0, r.Start.UnixNano()).UTC()
 	r.Duration = line.In(r.Duration).Duration()
 	r.GapTotal = line.In(r.GapTotal).Duration()
@@ -93,8 +157,8 @@ func partiesOf(bits uint8) (ps []segment.Party) {
 	return ps
 }
 
-// sealLoose seals a row under its own recording's slot.
-func sealLoose(key keys.Key, r Row) ([]byte, error) {
+// SealRow seals a row under its own recording's slot.
+func SealRow(key keys.Key, r Row) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddUint8(formatVersion)
 	b.AddUint64(uint64(r.Start.UnixNano()))
@@ -110,7 +174,8 @@ func sealLoose(key keys.Key, r Row) ([]byte, error) {
 	return seal.Box(key, plain, []byte("catalog row"), r.ID.Append(nil)), nil
 }
 
-func openLoose(key keys.Key, id keys.ID, sealed []byte) (Row, error) {
+// OpenRow gives back what SealRow took.
+func OpenRow(key keys.Key, id keys.ID, sealed []byte) (Row, error) {
 	plain, err := seal.OpenBox(key, sealed, []byte("catalog row"), id.Append(nil))
 	if err != nil {
 		return Row{}, err
@@ -123,7 +188,7 @@ func openLoose(key keys.Key, id keys.ID, sealed []byte) (Row, error) {
 	var length uint32
 	if !s.ReadUint8(&version) || version != formatVersion || !s.ReadUint64(&start) || !s.ReadUint8LengthPrefixed(&name) ||
 		!s.ReadUint8LengthPrefixed(&class) || !s.ReadUint32(&length) || !s.ReadUint8(&direction) || !r.readDetails(&s) || !s.Empty() {
-		return Row{}, errFormat
+		return Row{}, ErrFormat
 	}
 	r.Start, r.Line, r.Class = time.Unix(0, int64(start)).UTC(), string(name), string(class)
 	r.Duration, r.Direction = line.Samples(length).Duration(), line.Direction(direction)

@@ -1,4 +1,4 @@
-package catalog
+package block
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ func vectorRows(t *testing.T) []Row {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := openLoose(vectorKey(t), id, v.Bytes(t, "box"))
+	r, err := OpenRow(vectorKey(t), id, v.Bytes(t, "box"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestARowIsAsTheFormatSays(t *testing.T) {
 	if r.Line != "front" || r.Duration != 90*time.Second || r.Number.Reveal() != "+493012345" || len(r.Parties) != 2 || !r.Recovered || r.GapTotal != time.Second {
 		t.Errorf("row %+v", r)
 	}
-	box, err := sealLoose(vectorKey(t), r)
+	box, err := SealRow(vectorKey(t), r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,15 +61,15 @@ func TestABlockIsAsTheFormatSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	z, err := openZone(vectorKey(t), block, v.Bytes(t, "zone box"))
-	if err != nil || z.rows != 2 || len(z.lines) != 2 || !z.first.Equal(rows[1].Start) {
+	z, err := OpenZone(vectorKey(t), block, v.Bytes(t, "zone box"))
+	if err != nil || z.Rows != 2 || len(z.Lines) != 2 || !z.First.Equal(rows[1].Start) {
 		t.Errorf("zone %+v, %v", z, err)
 	}
-	plain, err := seal.OpenBox(vectorKey(t), zoneOf(rows).seal(vectorKey(t), block), []byte("catalog zone"), id)
+	plain, err := seal.OpenBox(vectorKey(t), ZoneOf(rows).Seal(vectorKey(t), block), []byte("catalog zone"), id)
 	if err != nil || !bytes.Equal(plain, v.Bytes(t, "zone")) {
 		t.Errorf("zone %x, %v", plain, err)
 	}
-	for _, g := range groups() {
+	for _, g := range Groups() {
 		want := v.Bytes(t, g.String())
 		plain, err := seal.OpenBox(vectorKey(t), v.Bytes(t, g.String()+" box"), []byte("catalog group"), id, []byte{byte(g), 0})
 		if err != nil || !bytes.Equal(plain, want) {
@@ -85,14 +85,14 @@ func TestABlockIsAsTheFormatSays(t *testing.T) {
 func FuzzGroup(f *testing.F) {
 	f.Add([]byte{formatVersion, 0, 0, 0, 1, 6, 0, 0, 0, 1, 1})
 	f.Fuzz(func(_ *testing.T, b []byte) {
-		for _, g := range groups() {
+		for _, g := range Groups() {
 			cols, err := g.parse(b, 0)
 			if err != nil {
 				continue
 			}
-			for _, c := range []column{colLine, colClass} {
-				if names, err := openNames(cols[c], 1); err == nil {
-					names.place(0)
+			for _, c := range []Column{ColLine, ColClass} {
+				if names, err := OpenNames(cols[c], 1); err == nil {
+					names.Place(0)
 				}
 			}
 		}
