@@ -13,6 +13,10 @@ import (
 const (
 	// stallAfter is how long a device may give nothing: with the pump's look every 20 ms, a stall is seen within 100 ms.
 	stallAfter = 78 * time.Millisecond
+	// closeAfter is when it is closed for that: not at once, because a host that holds up one processor of a virtual machine holds up
+	// the timers on it as well (130 ms were seen), and closing loses the 640 ms in the card's buffer. Sound that comes before is late
+	// and not lost. The first loss is told then, 100 ms after Down at most.
+	closeAfter = 165 * time.Millisecond
 	// starveAfter is the same for a device whose thread waits for the processor. Its sound is safe for 640 ms in the
 	// card's buffer, and closing it would lose that.
 	starveAfter = 500 * time.Millisecond
@@ -231,8 +235,9 @@ func (d *device) watch(ctx context.Context, clk clock) {
 		silence, limit = time.Duration(clk.at-c.opened), firstAfter
 	}
 	why := "no sound"
+	dead := c.errors.Load() >= deadAfter
 	switch {
-	case c.errors.Load() >= deadAfter:
+	case dead:
 		why = "the stream is dead"
 	case silence <= limit:
 		return
@@ -240,8 +245,11 @@ func (d *device) watch(ctx context.Context, clk clock) {
 		return
 	}
 	d.drain(ctx, clk, true)
-	d.quit = true
 	d.goDown(ctx, clk, why)
+	if !dead && silence < closeAfter {
+		return
+	}
+	d.quit = true
 	select {
 	case d.giveUp <- struct{}{}:
 	default: // asked already
@@ -272,10 +280,11 @@ func (d *device) goUp(ctx context.Context, clk clock) {
 	d.say(ctx, clk, slog.LevelInfo, "device back")
 }
 
-// mark tells the loss so far of a device that is away. Once sound waits to be judged, that sound tells it.
+// mark tells the loss so far of a device that is away. While an open device may only be late, and once sound waits to be
+// judged, the sound itself tells it.
 func (d *device) mark(clk clock) {
 	n := d.gaps.missing(clk.at)
-	if n < line.In(markEvery) || d.cur != nil && d.cur.ring.waiting() > 0 {
+	if n < line.In(markEvery) || d.cur != nil && !d.quit && d.cur.last.Load() != 0 {
 		return
 	}
 	d.gaps.lost(n)

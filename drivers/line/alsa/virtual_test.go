@@ -22,6 +22,7 @@ type script struct {
 	speed float64                        // of its clock; 0 means 1
 	late  func(period int) time.Duration // how late the thread reads a period; never before an earlier one
 	lost  map[int]int                    // periods lost before a period, without a word
+	sleep bool                           // while it is late, the kernel says that the thread waits for the device
 	away  atomic.Bool
 }
 
@@ -47,7 +48,7 @@ func (k *scriptCard) open(start time.Time, counts *counters) (*capture, error) {
 	}
 	c := newCapture(format{rateHz: line.RateHz, channels: k.sound.Channels, sampleBytes: 2}, start, counts)
 	c.thread.Store(-1)
-	c.starving = func() bool { return !k.away.Load() } // in these tests a card that is there is only late
+	c.starving = func() bool { return !k.away.Load() && !k.sleep } // in these tests a card that is there is only late
 	k.stop, k.ended = make(chan struct{}), make(chan struct{})
 	go k.hear(c)
 	return c, nil
@@ -182,6 +183,21 @@ func TestSoundThatIsOnlyLateIsNotLost(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestACardHeldUpWithItsProcessorIsDownForAMomentAndLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{sleep: true, late: func(period int) time.Duration {
+			return max(0, 130*time.Millisecond-time.Duration(period%50)*line.FramePeriod)
+		}}
+		tl, gaps := listenVirtual(t, s, 20*time.Second)
+		if len(gaps) != 0 || tl.LostSamples() != 0 {
+			t.Errorf("gaps %+v, lost %v, want none", gaps, tl.Lost)
+		}
+		if !tl.Told(line.Down) || tl.Events[len(tl.Events)-1].Kind != line.Up {
+			t.Errorf("events %v, want Down and Up in turns", tl.Events)
+		}
+	})
 }
 
 func TestALateReadEveryTimeIsNotLost(t *testing.T) {
