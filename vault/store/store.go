@@ -142,7 +142,8 @@ type Status struct {
 	Lost       line.Samples  // sound of calls while they waited
 	Filed      uint64        // recordings filed since the start
 	MoveError  string        // why the mover does not get on; empty when it does
-	Journal    int64         // bytes waiting in the journal
+	Journal    int64         // bytes in the journal, those of its grace included
+	Written    journal.Written
 }
 
 // entry is a recording from its opening until it is filed.
@@ -251,11 +252,12 @@ func (s *Store) Findings() []error {
 
 // Status gives the present state. It never waits for the disk.
 func (s *Store) Status() Status {
-	bytes, _, _ := s.cfg.Journal.Status()
+	bytes, _, written := s.cfg.Journal.Status()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.status
 	st.Up, st.Unfiled, st.Waiting, st.Journal = len(s.calls), len(s.order), len(s.waiting), bytes
+	st.Written = written
 	return st
 }
 

@@ -66,13 +66,19 @@ func NewOn(t testing.TB, dir string, chip tpm.Sealer) *Vault {
 	return v
 }
 
-// Start opens the vault and runs it.
-func (v *Vault) Start() {
+// Open opens the vault and does not run it: nothing is moved.
+func (v *Vault) Open() {
 	v.t.Helper()
 	var err error
 	if v.Vault, err = vault.Open(v.t.Context(), v.Config, v.Chip, v.Log); err != nil {
 		v.t.Fatalf("Open: %v", err)
 	}
+}
+
+// Start opens the vault and runs it.
+func (v *Vault) Start() {
+	v.t.Helper()
+	v.Open()
 	ctx, cancel := context.WithCancel(context.Background())
 	v.cancel, v.done = cancel, make(chan error, 1) // one result
 	go func() { v.done <- v.Run(ctx) }()

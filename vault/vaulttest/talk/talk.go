@@ -30,6 +30,7 @@ type Talk struct {
 	Number  line.Number
 	Payload func(p segment.Party, at line.Samples, packet []byte) // fills each packet; nil is noise
 	Forget  bool                                                  // do not keep what was said
+	Bytes   int                                                   // mean size of a packet
 
 	At     line.Samples
 	Said   map[segment.Party][]segment.Segment
@@ -39,8 +40,8 @@ type Talk struct {
 // New makes a call of two parties on the line "reception".
 func New(call segment.Call, start time.Time) *Talk {
 	return &Talk{Call: call, Line: "reception", Class: "standard", Start: start, Number: "+441632960123",
-		Parties: []segment.Party{segment.Office, segment.Caller},
-		random:  rand.New(rand.NewPCG(1, uint64(call))), Said: make(map[segment.Party][]segment.Segment)}
+		Parties: []segment.Party{segment.Office, segment.Caller}, Bytes: PacketBytes,
+		random: rand.New(rand.NewPCG(1, uint64(call))), Said: make(map[segment.Party][]segment.Segment)}
 }
 
 // Now is the wall clock time the call has come to.
@@ -57,7 +58,7 @@ func (k *Talk) Speak(g *segment.Group, last bool) {
 	for _, p := range k.Parties {
 		s := segment.Segment{Call: k.Call, Party: p, Start: k.At, Len: Tick, Last: last, Heard: time.Now()}
 		for i := range int(Tick / line.FrameSamples) {
-			packet := make([]byte, PacketBytes-10+k.random.IntN(20))
+			packet := make([]byte, k.Bytes-10+k.random.IntN(20))
 			if k.Payload != nil {
 				k.Payload(p, k.At+line.Samples(i)*line.FrameSamples, packet)
 			} else {
