@@ -25,7 +25,9 @@ type rule struct {
 }
 
 // rules are all alarms there are. Where since is left zero, it is when we first saw it.
-func rules() []rule {
+func rules() []rule { return append(boxRules(), lineRules()...) }
+
+func boxRules() []rule {
 	return []rule{
 		{code: "store.silent", severity: SeverityFault, title: "The disk does not answer",
 			text: "Nothing has been stored since %s. Calls are being lost.",
@@ -71,6 +73,11 @@ func rules() []rule {
 				}
 				return false, time.Time{}
 			}},
+	}
+}
+
+func lineRules() []rule {
+	return []rule{
 		{code: "line.gone", severity: SeverityFault, title: "%s is not heard",
 			text: "Since %s. Calls on this line are not recorded.",
 			todo: "Check that the line's cable sits in its socket, and that the device it is plugged into is on.",
