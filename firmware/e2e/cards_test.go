@@ -77,6 +77,7 @@ func TestEverySampleOfSixteenCardsReachesTheEncoderAsItWas(t *testing.T) {
 	record(t, source, p, long)
 	var heard int
 	for i, e := range ears {
+		e.pcm = withoutTail(t, e.pcm)
 		heard += len(e.pcm)
 		compare(t, sounds[i/channels], i%channels, e.pcm, long)
 	}
@@ -109,6 +110,19 @@ func record(t *testing.T, source *alsa.Source, p *pipeline.Pipeline, long time.D
 	if err := <-recorded; err != nil {
 		t.Errorf("pipeline: %v", err)
 	}
+}
+
+// withoutTail takes off the silence that gets the encoder's last samples out of it (segment.Tail).
+func withoutTail(t *testing.T, pcm []int16) []int16 {
+	t.Helper()
+	n := max(0, len(pcm)-line.FrameSamples)
+	for _, v := range pcm[n:] {
+		if v != 0 {
+			t.Error("the recording does not end with the tail")
+			break
+		}
+	}
+	return pcm[:n]
 }
 
 // compare says that pcm is the sound, from near its start, without a sample more or less.

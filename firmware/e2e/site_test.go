@@ -185,14 +185,20 @@ func (b *box) stop() {
 	}
 }
 
-// config is the vault of the site's settings, as it lies in another folder.
+// config is the site's vault, or what a copy of the site in another folder has of it.
 func (s *site) config(dir string) vault.Config {
 	s.t.Helper()
-	cfg, err := config.Load(filepath.Join(dir, "linekeep.toml"))
+	cfg, err := config.Load(filepath.Join(s.dir, "linekeep.toml"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return cfg.Vault()
+	v := cfg.Vault()
+	rel, err := filepath.Rel(s.dir, v.Dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	v.Dir = filepath.Join(dir, rel)
+	return v
 }
 
 func (s *site) open() tpm.Sealer {
