@@ -39,11 +39,13 @@ func TestStories(t *testing.T) {
 				return err
 			}
 			env.Setenv("EXAMPLE", example)
+			env.Setenv("README", filepath.Join(filepath.Dir(example), "..", "..", "README.md"))
 			env.Setenv("CTL", "site/control.sock")
 			return startTPM(env)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"await": await, "exits": exits, "newest": newest, "lasts": lasts, "mode": mode, "hidden": hidden, "flip": flip,
+			"readme": readmeCommands,
 		},
 	})
 }
