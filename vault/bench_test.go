@@ -66,14 +66,10 @@ func BenchmarkVault(b *testing.B) {
 	v.Start()
 	before := sectors(b, device)
 	const groups = 600 // five minutes
-	var took []time.Duration
 	for b.Loop() {
 		calls := office(time.Now())
 		for i := range groups {
-			g := group(calls, i == 0, i == groups-1)
-			start := time.Now()
-			v.Say(g)
-			took = append(took, time.Since(start))
+			v.Say(group(calls, i == 0, i == groups-1))
 		}
 		v.Settle()
 	}
@@ -82,8 +78,6 @@ func BenchmarkVault(b *testing.B) {
 		b.Fatal(err)
 	}
 	all := float64(sectors(b, device)-before) * 512 / float64(w.Payload)
-	row("group commit of 192 KB, mover running, p50", quantile(took, 0.5), "ms", 1.4)
-	row("group commit of 192 KB, mover running, p99", quantile(took, 0.99), "ms", 7.5)
 	row("journal, bytes written per byte of payload", float64(w.Bytes)/float64(w.Payload), "", 1.3)
 	row("in all with moves, bytes written to the device per byte of payload", all, "", 2.4)
 	row("heard to stored, longest", float64(v.Status().LongestLag.Microseconds())/1000, "ms", 1000)

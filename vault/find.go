@@ -25,18 +25,23 @@ func (v *Vault) openCatalog(ctx context.Context, replay *journal.Replay) (err er
 	if err != nil {
 		return err
 	}
+	for _, c := range replay.Last.Counters {
+		have := v.rows.Commits()
+		if c.Folder == catalogDir && have < c.Commits {
+			v.find(ctx, fmt.Errorf("%w: the catalogue has %d commits of %d; it is completed from the manifests", store.ErrTailLost, have, c.Commits))
+			v.mending = true
+		}
+		if c.Folder == catalogDir && have > c.Commits && replay.Clean {
+			v.find(ctx, fmt.Errorf("%w: the catalogue has %d commits, the journal knows of %d", store.ErrJournalOld, have, c.Commits))
+			v.outdated = true
+		}
+	}
 	cfg := catalog.Defaults()
 	cfg.Clock = v.cfg.Clock
 	if v.catalog, err = catalog.Open(ctx, cfg, v.rows, v.keys, v.log); err != nil {
 		return err
 	}
-	v.mending = len(v.catalog.Findings()) > 0
-	for _, c := range replay.Last.Counters {
-		if have := v.rows.Commits(); c.Folder == catalogDir && have < c.Commits {
-			v.find(ctx, fmt.Errorf("%w: the catalogue has %d commits of %d; it is completed from the manifests", store.ErrTailLost, have, c.Commits))
-			v.mending = true
-		}
-	}
+	v.mending = v.mending || len(v.catalog.Findings()) > 0
 	return nil
 }
 

@@ -118,6 +118,8 @@ type Vault struct {
 	rows    *folder.Folder // of the catalogue
 	catalog *catalog.Catalog
 	mending bool // the catalogue is to be completed from the manifests
+	// outdated: the journal is older than the catalogue, so its marks are old too.
+	outdated bool
 
 	mu    sync.Mutex
 	beat  beat
@@ -198,7 +200,14 @@ func (v *Vault) open(ctx context.Context, chip tpm.Sealer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err = v.keys.Resume(replay.Marks(), replay.Clean); err != nil {
+	if err = v.openCatalog(ctx, replay); err != nil {
+		return err
+	}
+	marks := replay.Marks()
+	if len(replay.Damages) > 0 || v.outdated {
+		marks = nil // what was handed out is not known for sure: new shards are begun, and no slot is used twice
+	}
+	if err = v.keys.Resume(marks, replay.Clean); err != nil {
 		return err
 	}
 	if err = v.keys.Prepare(ctx, v.cfg.Classes, v.cfg.Clock()); err != nil {
@@ -206,9 +215,6 @@ func (v *Vault) open(ctx context.Context, chip tpm.Sealer) (err error) {
 	}
 	v.months = library.NewMonths(library.MonthsConfig{Dir: v.cfg.Dir, Key: v.keys.Folder, Move: v.moveRoom, Clock: v.cfg.Clock, Log: v.log})
 	v.library = &library.Library{Keys: v.keys, Months: v.months}
-	if err = v.openCatalog(ctx, replay); err != nil {
-		return err
-	}
 	v.store, err = store.New(ctx, store.Config{Keys: v.keys, Public: v.custody.Public(), Journal: v.journal, Guard: v.guard,
 		Months: v.months, Filer: v.catalog, Counters: v.counters, Filed: v.cfg.Filed, Clock: v.cfg.Clock, Log: v.log}, replay)
 	return err

@@ -323,17 +323,19 @@ func (s *Store) flush(ctx context.Context, final bool) error {
 	return s.append(b, journal.Group{Final: final})
 }
 
-// measure takes the time from hearing to storing.
+// measure takes the time from hearing the oldest sound of the group to storing it.
 func (s *Store) measure(g *segment.Group) {
 	now := s.cfg.Clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lag := s.status.Lag
 	for i := range g.Segments {
+		seg := &g.Segments[i]
 		if i == 0 {
 			lag = 0
 		}
-		lag = max(lag, now.Sub(g.Segments[i].Heard))
+		sound := line.Samples(seg.Packets()) * line.FrameSamples
+		lag = max(lag, now.Sub(seg.Heard)+sound.Duration())
 	}
 	s.status.Lag, s.status.LongestLag = lag, max(s.status.LongestLag, lag)
 }

@@ -7,15 +7,20 @@ import (
 	"fmt"
 	"linekeep/vault/recording"
 	"log/slog"
+	"path"
 	"slices"
 	"time"
 
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
+	"linekeep/vault/keys"
 )
 
 // ErrNotKept reports that what was written to a month's folder did not come back from it. The journal still has it.
 var ErrNotKept = errors.New("store: the folder did not keep what was written to it")
+
+// errUncompared holds back what belongs into a folder that settle could not open; why is told beside it.
+var errUncompared = errors.New("its folder was not compared with the journal yet")
 
 // Run moves what Commit stored: full minutes while a call is up, the rest and the manifest when it has ended, then
 // the catalogue row. It goes on until ctx ends, and then moves what is left, for at most DrainTime. What it
@@ -40,17 +45,16 @@ func (s *Store) Run(ctx context.Context) error {
 // pass looks at every recording once.
 func (s *Store) pass(ctx context.Context) {
 	err := s.settle(ctx)
-	if err == nil {
-		for _, r := range s.recordings() {
-			if merr := s.move(ctx, r); merr != nil {
-				err = errors.Join(err, fmt.Errorf("recording %s: %w", r.id, merr))
-				if errors.Is(merr, folder.ErrFull) || ctx.Err() != nil {
-					break // the others would hear the same
-				}
+	for _, r := range s.recordings() {
+		if merr := s.move(ctx, r); merr != nil {
+			err = errors.Join(err, fmt.Errorf("recording %s: %w", r.id, merr))
+			if errors.Is(merr, folder.ErrFull) || ctx.Err() != nil {
+				break // the others would hear the same
 			}
 		}
 	}
 	err = errors.Join(err, s.sayOwed(ctx), s.cfg.Journal.Sweep(), s.months.Tidy(s.inUse()))
+	s.forgetCounters()
 	if now := s.cfg.Clock(); now.Sub(s.trimmed) >= TrimPeriod {
 		s.trimmed = now
 		err = errors.Join(err, s.months.Trim(ctx))
@@ -90,6 +94,19 @@ func (s *Store) inUse() map[string]bool {
 	return m
 }
 
+// forgetCounters takes the folders of long ago out of what every group says: each would be opened at each start.
+func (s *Store) forgetCounters() {
+	oldest := string(keys.MonthOf(s.cfg.Clock().AddDate(0, -1, 0)))
+	open := s.months.Commits()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.counters {
+		if _, ok := open[name]; !ok && path.Base(name) < oldest {
+			delete(s.counters, name)
+		}
+	}
+}
+
 // sayOwed writes closings and words of filing into the journal when no group has come by to carry them.
 func (s *Store) sayOwed(ctx context.Context) error {
 	s.mu.Lock()
@@ -110,6 +127,12 @@ func (s *Store) sayOwed(ctx context.Context) error {
 // move takes one recording as far as it can go. Each step can be done twice with the same result, so a crash
 // anywhere costs nothing but the doing again.
 func (s *Store) move(ctx context.Context, r *entry) error {
+	s.mu.Lock()
+	_, waits := s.uncompared[r.folder]
+	s.mu.Unlock()
+	if waits {
+		return errUncompared
+	}
 	if !r.known {
 		if err := s.recall(ctx, r); err != nil {
 			return err

@@ -40,6 +40,7 @@ func (s *Store) recall(ctx context.Context, r *entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.closing == nil {
+		r.cut = true
 		end := r.end()
 		r.closing = &recording.Closing{End: at(r.opening.Start, end), Reason: segment.EndRecovery, Direction: r.opening.Direction, Length: end}
 		s.cfg.Log.InfoContext(ctx, "a cut recording was closed", slog.String("id", r.id.String()), slog.Duration("length", end.Duration()))

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"linekeep/drivers/line"
@@ -23,6 +23,10 @@ func at(start time.Time, s line.Samples) time.Time { return start.Add(s.Duration
 // ErrTailLost reports that a folder has silently lost its newest writes: it counts fewer commits than the journal
 // saw. What the journal still holds is written to it again.
 var ErrTailLost = errors.New("store: folder lost its newest writes")
+
+// ErrJournalOld reports that a folder has seen more commits than the journal of a vault that was closed: the journal
+// lost its newest groups, or an old one was put back.
+var ErrJournalOld = errors.New("store: the journal is older than the folder")
 
 // adopt makes recordings of what the journal holds and nobody has filed.
 func (s *Store) adopt(ctx context.Context, replay *journal.Replay) error {
@@ -57,8 +61,7 @@ func (s *Store) adoptRecord(rec *journal.Record) error {
 	}
 	r, err := s.recordingOf(rec.ID)
 	if err != nil {
-		s.cfg.Journal.Release(rec.Pos)
-		return err
+		return err // not released: when its key file is put back, the sound is still here
 	}
 	if r == nil { // erased: nothing of it can be read by anybody
 		s.cfg.Journal.Release(rec.Pos)
@@ -103,6 +106,7 @@ func (s *Store) recordingOf(id keys.ID) (*entry, error) {
 // describe reads the opening and the closing of an adopted recording from the journal. One that has no closing was
 // cut; whoever calls on its line soon is taken to go on from it.
 func (s *Store) describe(r *entry) error {
+	r.said = true // whatever comes, nobody will say more
 	if n := len(r.opens); n > 0 {
 		_, body, err := s.cfg.Journal.Read(r.opens[n-1], nil)
 		if err != nil {
@@ -114,7 +118,6 @@ func (s *Store) describe(r *entry) error {
 		r.setBody(body)
 		r.announce()
 	}
-	r.said = true
 	if r.closeAt != (journal.Position{}) {
 		_, body, err := s.cfg.Journal.Read(r.closeAt, nil)
 		if err != nil {
@@ -148,92 +151,106 @@ func (r *entry) end() (end line.Samples) {
 	return end
 }
 
-// settle compares the folders with what the journal says of them, once, before anything is moved.
+// settle compares the folders with what the journal says of them, once each, before anything is moved there. One
+// that cannot be opened is tried again, and holds up nothing but what belongs into it.
 func (s *Store) settle(ctx context.Context) error {
 	s.mu.Lock()
-	grace, unclean := s.grace, s.unclean
-	counters := make(map[string]uint64)
-	for name, n := range s.counters {
-		counters[name] = n
-	}
+	waiting := maps.Clone(s.uncompared)
 	s.mu.Unlock()
-	if grace == nil && !unclean {
+	if waiting == nil {
 		return nil
 	}
-	lost := make(map[string]bool)
-	for name, n := range counters {
-		if !strings.HasPrefix(name, library.CallsDir+"/") {
-			continue
+	var errs []error
+	for name, n := range waiting {
+		if err := s.compare(ctx, name, n); err != nil {
+			errs = append(errs, fmt.Errorf("compare %s with the journal: %w", name, err))
 		}
-		less, err := s.compare(ctx, name, n, unclean)
-		if err != nil {
-			return err
-		}
-		lost[name] = less
-	}
-	for i := range grace {
-		s.regard(ctx, &grace[i], lost)
 	}
 	s.mu.Lock()
-	s.grace, s.unclean = nil, false
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if len(s.uncompared) > 0 {
+		return errors.Join(errs...)
+	}
+	for i := range s.grace { // of folders the journal says nothing of
+		if s.grace[i].Kind != journal.KindFiled {
+			s.cfg.Journal.Release(s.grace[i].Pos)
+		}
+	}
+	s.grace, s.uncompared = nil, nil
 	return nil
 }
 
-// compare opens a folder and says whether it has lost its newest writes.
-func (s *Store) compare(ctx context.Context, name string, commits uint64, unclean bool) (bool, error) {
+// compare opens a folder and says whether it has lost its newest writes, or the journal its newest groups.
+func (s *Store) compare(ctx context.Context, name string, commits uint64) error {
 	f, release, err := s.months.Use(ctx, name, true)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer release()
 	for _, err := range f.Findings() {
 		s.find(ctx, err)
 	}
 	have := f.Commits()
-	if have < commits {
+	lost := have < commits
+	if lost {
 		s.find(ctx, fmt.Errorf("%w: %s has %d commits of %d; what the journal still holds is written again", ErrTailLost, name, have, commits))
 	}
-	if unclean || have < commits {
+	if have > commits && s.clean {
+		s.find(ctx, fmt.Errorf("%w: %s has %d commits, the journal knows of %d", ErrJournalOld, name, have, commits))
+	}
+	if !s.clean || lost {
 		if err := s.orphans(f); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return have < commits, nil
+	s.regard(ctx, name, lost)
+	s.mu.Lock()
+	delete(s.uncompared, name)
+	s.mu.Unlock()
+	return nil
 }
 
-// regard looks at a record of a recording that was filed before the start: it is needed again only where the
-// folder lost what was moved there.
-func (s *Store) regard(ctx context.Context, rec *journal.Record, lost map[string]bool) {
-	if rec.Kind == journal.KindFiled {
-		return
-	}
-	shard, err := s.cfg.Keys.Shard(rec.ID.Shard)
-	if err != nil || !lost[library.FolderName(shard.Class, shard.Month)] {
-		s.cfg.Journal.Release(rec.Pos)
-		return
+// regard looks at what the journal holds of recordings that were filed into the folder before the start: it is
+// needed again only where the folder lost what was moved there.
+func (s *Store) regard(ctx context.Context, name string, lost bool) {
+	s.mu.Lock()
+	grace := s.grace
+	s.grace = nil
+	s.mu.Unlock()
+	var others []journal.Record
+	for i := range grace {
+		rec := &grace[i]
+		shard, err := s.cfg.Keys.Shard(rec.ID.Shard)
+		switch {
+		case err == nil && library.FolderName(shard.Class, shard.Month) != name:
+			others = append(others, *rec)
+		case rec.Kind == journal.KindFiled:
+		case err != nil || !lost:
+			s.cfg.Journal.Release(rec.Pos)
+		default:
+			s.adoptAgain(ctx, rec)
+		}
 	}
 	s.mu.Lock()
-	err = s.adoptRecord(rec)
-	r := s.unfiled[rec.ID]
+	s.grace = others
 	s.mu.Unlock()
+}
+
+// adoptAgain takes back a record of a recording that was filed, and so was not cut just now.
+func (s *Store) adoptAgain(ctx context.Context, rec *journal.Record) {
+	s.mu.Lock()
+	err := s.adoptRecord(rec)
+	r := s.unfiled[rec.ID]
 	if err == nil && r != nil && (rec.Kind == journal.KindOpen || rec.Kind == journal.KindClose) {
-		err = s.describeAgain(r)
+		n := len(s.cut)
+		r.cut = false
+		err = s.describe(r)
+		s.cut = s.cut[:n]
 	}
+	s.mu.Unlock()
 	if err != nil {
 		s.find(ctx, err)
 	}
-}
-
-// describeAgain is describe for a recording that was filed, and so was not cut just now.
-func (s *Store) describeAgain(r *entry) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := len(s.cut)
-	r.cut = false
-	err := s.describe(r)
-	s.cut = s.cut[:n]
-	return err
 }
 
 // orphans adopts recordings that the folder holds the wrap of, but neither it nor the journal an end.

@@ -38,7 +38,8 @@ type rig struct {
 	months  *library.Months
 	store   *Store
 	rotate  int64
-	noRoom  bool
+	noRoom  bool // for moving
+	full    bool // for the journal
 }
 
 type fakeGuard struct{ err error }
@@ -103,7 +104,13 @@ func (r *rig) start() {
 	must(err)
 	var replay *journal.Replay
 	r.journal, replay, err = journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), VaultID: r.keys.VaultID(),
-		Key: r.keys.Outer("journal"), Rotate: r.rotate, Log: log})
+		Key: r.keys.Outer("journal"), Rotate: r.rotate, Log: log,
+		Room: func(int64) error {
+			if r.full {
+				return errors.New("full")
+			}
+			return nil
+		}})
 	must(err)
 	must(r.keys.Resume(replay.Marks(), replay.Clean || replay.Empty))
 	must(r.keys.Prepare(r.t.Context(), []string{"standard"}, r.clock()))

@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -113,9 +114,12 @@ type Store struct {
 	counters map[string]uint64         // commits by folder
 	grace    []journal.Record          // of recordings filed before this start, until the folders are compared
 	findings []error
-	unclean  bool
-	appended time.Time // when the journal last took a group
-	status   Status
+	clean    bool // the last run closed the vault
+	// uncompared are folders, with their commits as the journal has them, that were not looked at since the start;
+	// nil when all were.
+	uncompared map[string]uint64
+	appended   time.Time // when the journal last took a group
+	status     Status
 }
 
 type endedCall struct {
@@ -200,14 +204,16 @@ func New(ctx context.Context, cfg Config, replay *journal.Replay) (*Store, error
 		calls:   make(map[segment.Call]*entry),
 		waiting: make(map[segment.Call]*waiting),
 		unfiled: make(map[keys.ID]*entry), counters: make(map[string]uint64),
-		unclean: !replay.Clean && !replay.Empty,
+		clean: replay.Clean, uncompared: make(map[string]uint64),
 	}
 	s.months = cfg.Months
 	for _, d := range replay.Damages {
 		s.find(ctx, d)
 	}
 	for _, c := range replay.Last.Counters {
-		s.counters[c.Folder] = c.Commits
+		if strings.HasPrefix(c.Folder, library.CallsDir+"/") {
+			s.counters[c.Folder], s.uncompared[c.Folder] = c.Commits, c.Commits
+		}
 	}
 	if replay.Torn > 0 {
 		cfg.Log.InfoContext(ctx, "journal ended torn, as a power cut leaves it", slog.Int64("bytes", replay.Torn))

@@ -163,6 +163,36 @@ func TestANearlyFullDiskRefusesNewCallsOnly(t *testing.T) {
 	}
 }
 
+func TestOfAFailedGroupOnlyOpeningAndClosingCount(t *testing.T) {
+	r := newRig(t)
+	k := talk.New(1, time.Now())
+	groups := k.Groups(10, true, true)
+	for i := range groups {
+		r.full = i == 0 || i == 5 || i == 9
+		err := r.store.Commit(t.Context(), &groups[i])
+		if r.full != errors.Is(err, ErrFull) {
+			t.Fatalf("group %d: %v", i, err)
+		}
+	}
+	if st := r.store.Status(); st.Failed != 3 {
+		t.Errorf("status: %+v", st)
+	}
+	r.full = false
+	if err := r.store.Heartbeat(t.Context()); err != nil { // no group comes by any more
+		t.Fatal(err)
+	}
+	r.store.pass(t.Context())
+	m := r.only()
+	for _, track := range m.Tracks {
+		if track.Gaps != 3 || track.Lost != 3*talk.Tick || track.Parts[0].Segments != 7 || track.Parts[0].FirstSeq != 1 {
+			t.Errorf("track: %+v", track)
+		}
+	}
+	if m.Closing.Reason != segment.EndSilence || m.Recovered {
+		t.Errorf("closing: %+v", m.Closing)
+	}
+}
+
 func TestWhatCannotBeMovedWaitsInTheJournal(t *testing.T) {
 	r := newRig(t)
 	k := talk.New(1, time.Now())

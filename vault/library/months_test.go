@@ -1,0 +1,93 @@
+package library
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"linekeep/vault/folder"
+	"linekeep/vault/keys"
+)
+
+func newMonths(t *testing.T, clock *time.Time) *Months {
+	t.Helper()
+	key := keys.NewKey()
+	m := NewMonths(MonthsConfig{Dir: t.TempDir(), Key: func(name string) keys.Key { return key.Derive(name) },
+		Clock: func() time.Time { return *clock }, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return m
+}
+
+func use(t *testing.T, m *Months, name string, write bool) (*folder.Folder, func()) {
+	t.Helper()
+	f, release, err := m.Use(t.Context(), name, write)
+	if err != nil {
+		t.Fatalf("Use %s: %v", name, err)
+	}
+	return f, release
+}
+
+func TestOldMonthsAreOpenOnlyWhileSomebodyReadsThem(t *testing.T) {
+	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	m := newMonths(t, &now)
+	if _, _, err := m.Use(t.Context(), "calls/standard/2026-01", false); !errors.Is(err, folder.ErrMissing) {
+		t.Errorf("a month that never was: %v", err)
+	}
+	var names []string
+	for i := range 4 {
+		names = append(names, fmt.Sprintf("calls/standard/2026-%02d", i+1))
+		f, release := use(t, m, names[i], true)
+		if err := f.Put(t.Context(), folder.Entry{Key: []byte("wx"), Value: []byte("v")}); err != nil {
+			t.Fatal(err)
+		}
+		release()
+	}
+	now = now.Add(keptWriting + time.Second)
+	if err := m.Tidy(map[string]bool{names[3]: true}); err != nil {
+		t.Fatal(err)
+	}
+	if open := m.Commits(); len(open) != 1 || open[names[3]] != 1 {
+		t.Errorf("open for writing: %v", open)
+	}
+	for _, name := range names[:3] {
+		_, release := use(t, m, name, false)
+		now = now.Add(time.Second)
+		release()
+	}
+	if err := m.Tidy(nil); err != nil {
+		t.Fatal(err)
+	}
+	if m.open[names[0]] != nil || m.open[names[1]] == nil || m.open[names[2]] == nil {
+		t.Errorf("not the longest unused was closed: %v", m.open)
+	}
+	if got, err := m.Names(); err != nil || len(got) != 4 {
+		t.Errorf("Names: %v %v", got, err)
+	}
+}
+
+func TestAMonthSomebodyReadsIsOpenedForWritingWhenTheyAreDone(t *testing.T) {
+	now := time.Now()
+	m := newMonths(t, &now)
+	const name = "calls/standard/2026-11"
+	_, release := use(t, m, name, true)
+	release()
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, done := use(t, m, name, false)
+	if _, _, err := m.Use(t.Context(), name, true); !errors.Is(err, folder.ErrBusy) {
+		t.Errorf("writing beside a reader: %v", err)
+	}
+	done()
+	f, release := use(t, m, name, true)
+	defer release()
+	if err := f.Put(t.Context(), folder.Entry{Key: []byte("wx"), Value: []byte("v")}); err != nil {
+		t.Errorf("Put: %v", err)
+	}
+}
