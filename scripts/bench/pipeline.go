@@ -14,6 +14,7 @@ import (
 	"runtime/pprof"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -45,7 +46,8 @@ func child(ctx context.Context, o options, input string, lines, garbage int) (me
 		return m, fmt.Errorf("find myself: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, self, "-child", input, "-lines", strconv.Itoa(lines),
-		"-seconds", strconv.Itoa(o.seconds), "-garbage", strconv.Itoa(garbage))
+		"-seconds", strconv.Itoa(o.seconds), "-garbage", strconv.Itoa(garbage),
+		"-workers", strconv.Itoa(o.workers), "-fast="+strconv.FormatBool(o.fast))
 	cmd.Stderr = os.Stderr
 	var out bytes.Buffer
 	cmd.Stdout = &out
@@ -94,6 +96,17 @@ func record(ctx context.Context, o options) (err error) {
 	}
 	ctx, stop := context.WithTimeout(ctx, time.Duration(o.seconds)*time.Second)
 	defer stop()
+	var playing sync.WaitGroup
+	if o.fast {
+		playing.Add(len(lines))
+		for _, l := range lines {
+			l.done = playing.Done
+		}
+		go func() {
+			playing.Wait()
+			stop()
+		}()
+	}
 	go litter(ctx, o.garbage)
 	m := measured{CPU: -cpuSeconds()}
 	settled := make(chan struct{})
@@ -201,6 +214,7 @@ type played struct {
 	next     int // frame
 	lost     line.Samples
 	seized   bool
+	done     func() // not nil: all is heard at once, and this is called after it
 }
 
 // playedLines are as many lines as asked for; each channel plays a part of the input that no other plays.
@@ -236,10 +250,22 @@ func (l *played) ReadEvents(events []line.Event) (int, error) {
 
 func (l *played) Read(frames []line.Frame) (n int, _ error) {
 	due := int(line.In(time.Since(l.start)) / line.FrameSamples)
+	if l.done != nil {
+		due = len(l.speech[0]) / line.FrameSamples
+		n = l.fill(frames, due)
+		if n > 0 && l.next == due {
+			l.done()
+		}
+		return n, nil
+	}
 	if over := due - l.next - line.RingFrames; over > 0 { // as a driver's ring would
 		l.next += over
 		l.lost += line.Samples(over * line.FrameSamples)
 	}
+	return l.fill(frames, due), nil
+}
+
+func (l *played) fill(frames []line.Frame, due int) (n int) {
 	for ; n < len(frames) && l.next < due; n++ {
 		f := &frames[n]
 		f.Start = line.Position(l.next * line.FrameSamples)
@@ -256,7 +282,7 @@ func (l *played) Read(frames []line.Frame) (n int, _ error) {
 			copy(f.Samples[c][:], l.speech[c][at:])
 		}
 	}
-	return n, nil
+	return n
 }
 
 // cpuSeconds is what this process has used.
