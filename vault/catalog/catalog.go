@@ -38,11 +38,11 @@ var (
 	ErrChanged = errors.New("catalog: rewritten meanwhile")
 )
 
-// Row is what the catalogue knows of one recording; Cursor is a place in its order.
-type (
-	Row    = block.Row
-	Cursor = block.Cursor
-)
+// Row is what the catalogue knows of one recording.
+type Row = block.Row
+
+// Cursor is a place in the order of the catalogue.
+type Cursor = block.Cursor
 
 // MaxBlockRows is the most rows of one block.
 const MaxBlockRows = block.MaxRows

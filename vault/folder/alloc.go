@@ -149,7 +149,7 @@ func (f *Folder) room(need int64) error {
 	if err := unix.Statfs(f.path, &st); err != nil {
 		return fmt.Errorf("asking for free space: %w", err)
 	}
-	if free := int64(st.Bavail) * int64(st.Bsize); free < need {
+	if free := int64(st.Bavail) * st.Bsize; free < need {
 		return fmt.Errorf("%w: %d MiB free, %d needed to open or close", ErrFull, free>>20, need>>20)
 	}
 	return nil

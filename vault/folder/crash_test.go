@@ -106,7 +106,7 @@ func room(path string, need int64) error {
 	if err := unix.Statfs(path, &st); err != nil {
 		return err
 	}
-	if int64(st.Bavail)*int64(st.Bsize) < need {
+	if int64(st.Bavail)*st.Bsize < need {
 		return errors.New("test: no room")
 	}
 	return nil

@@ -64,6 +64,41 @@ func put(t *testing.T, f *folder.Folder, from, to int) {
 	}
 }
 
+// checkPlain looks at the folder of TestPutGet.
+func checkPlain(t *testing.T, f *folder.Folder) {
+	t.Helper()
+	if got := f.Commits(); got != 21 {
+		t.Errorf("Commits = %d, want 21", got)
+	}
+	if len(f.Findings()) > 0 {
+		t.Errorf("Findings = %v, want none", f.Findings())
+	}
+	if found := f.Verify(t.Context()); len(found) > 0 {
+		t.Errorf("Verify = %v, want nothing", found)
+	}
+	if _, err := f.Get(key(3)); !errors.Is(err, folder.ErrMissing) {
+		t.Errorf("deleted key: %v, want ErrMissing", err)
+	}
+	if b, err := f.Get([]byte("empty")); err != nil || len(b) != 0 {
+		t.Errorf("empty value: %x, %v", b, err)
+	}
+	seen := 0
+	err := f.Walk([]byte("k"), func(k, v []byte, err error) error {
+		var i int
+		if _, err := fmt.Sscanf(string(k), "k%d", &i); err != nil {
+			return err
+		}
+		if err != nil || !bytes.Equal(v, value(i)) {
+			t.Errorf("key %s: wrong value, %v", k, err)
+		}
+		seen++
+		return nil
+	})
+	if err != nil || seen != 19 {
+		t.Errorf("Walk saw %d keys, %v, want 19", seen, err)
+	}
+}
+
 // TestPutGet: the plain life of a folder.
 func TestPutGet(t *testing.T) {
 	defer goleak.VerifyNone(t)
@@ -73,53 +108,20 @@ func TestPutGet(t *testing.T) {
 	if err := f.Put(t.Context(), folder.Entry{Key: key(3)}, folder.Entry{Key: []byte("empty"), Value: []byte{}}); err != nil {
 		t.Fatal(err)
 	}
-	check := func(f *folder.Folder) {
-		t.Helper()
-		if got := f.Commits(); got != 21 {
-			t.Errorf("Commits = %d, want 21", got)
-		}
-		if len(f.Findings()) > 0 {
-			t.Errorf("Findings = %v, want none", f.Findings())
-		}
-		if found := f.Verify(t.Context()); len(found) > 0 {
-			t.Errorf("Verify = %v, want nothing", found)
-		}
-		if _, err := f.Get(key(3)); !errors.Is(err, folder.ErrMissing) {
-			t.Errorf("deleted key: %v, want ErrMissing", err)
-		}
-		if b, err := f.Get([]byte("empty")); err != nil || len(b) != 0 {
-			t.Errorf("empty value: %x, %v", b, err)
-		}
-		seen := 0
-		err := f.Walk([]byte("k"), func(k, v []byte, err error) error {
-			var i int
-			if _, err := fmt.Sscanf(string(k), "k%d", &i); err != nil {
-				return err
-			}
-			if err != nil || !bytes.Equal(v, value(i)) {
-				t.Errorf("key %s: wrong value, %v", k, err)
-			}
-			seen++
-			return nil
-		})
-		if err != nil || seen != 19 {
-			t.Errorf("Walk saw %d keys, %v, want 19", seen, err)
-		}
-	}
-	check(f)
+	checkPlain(t, f)
 	if err := f.Trim(t.Context()); err != nil {
 		t.Errorf("Trim: %v", err)
 	}
-	check(f)
+	checkPlain(t, f)
 	mustClose(t, f)
 	f = mustOpen(t, o)
-	check(f)
+	checkPlain(t, f)
 	mustClose(t, f)
 	o.ReadOnly = true
 	f = mustOpen(t, o)
 	g := mustOpen(t, o) // readers share
-	check(f)
-	check(g)
+	checkPlain(t, f)
+	checkPlain(t, g)
 	if err := f.Put(t.Context(), folder.Entry{Key: key(1), Value: value(1)}); !errors.Is(err, folder.ErrReadOnly) {
 		t.Errorf("Put while reading: %v, want ErrReadOnly", err)
 	}

@@ -29,8 +29,8 @@ func (f *Folder) trim(context.Context) error {
 	if f.o.ReadOnly {
 		return f.forget()
 	}
-	if f.watch.broken() != nil {
-		return nil
+	if err := f.watch.broken(); err != nil {
+		return err
 	}
 	if err := f.merge(); err != nil {
 		return err
@@ -66,14 +66,16 @@ func (f *Folder) merge() error {
 		}
 		size += st.Size()
 	}
-	if f.room(2*size+closeNeed) != nil {
+	if !f.mayMerge(size) {
 		return nil // later
-	}
-	if f.o.Room != nil && f.o.Room(2*size+headroom) != nil {
-		return nil
 	}
 	if err := f.db.Flatten(1); err != nil {
 		return fmt.Errorf("merging tables: %w", err)
 	}
 	return nil
+}
+
+// mayMerge says whether there is room to write tables of so many bytes once more.
+func (f *Folder) mayMerge(size int64) bool {
+	return f.room(2*size+closeNeed) == nil && (f.o.Room == nil || f.o.Room(2*size+headroom) == nil)
 }

@@ -17,6 +17,7 @@ import (
 // later version adds gets a number of its own.
 type Column uint8
 
+// The columns there are.
 const (
 	ColID        Column = 1
 	ColStart     Column = 2
@@ -41,6 +42,7 @@ func (c Column) String() string {
 // opens one value per block; a column each took three times as long (51 ms for a miss among a million).
 type Group uint8
 
+// The groups there are: what queries ask about, what orders, the rest.
 const (
 	Criteria Group = 1
 	Order    Group = 2
@@ -90,6 +92,7 @@ func (g Group) columns() []Column {
 	return nil
 }
 
+// Group is where the column is sealed.
 func (c Column) Group() Group {
 	for _, g := range Groups() {
 		if slices.Contains(g.columns(), c) {

@@ -47,10 +47,10 @@ func (k Kind) IsLog() bool { return k == KindValueLog || k == KindMemLog }
 
 // KindOf says what a file is by its name; false for one that is not Badger's own.
 func KindOf(name string) (Kind, bool) {
-	switch {
-	case name == Manifest:
+	switch name {
+	case Manifest:
 		return KindManifest, true
-	case name == Registry:
+	case Registry:
 		return KindRegistry, true
 	}
 	switch filepath.Ext(name) {

@@ -9,6 +9,8 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // Bits of an entry's meta byte in Badger v4.9.6 (value.go).
@@ -51,7 +53,7 @@ func parseHead(b []byte) (h entryHeader, ok bool) {
 func walkLog(from io.Reader) (end int64, clean bool, err error) {
 	r := bufio.NewReaderSize(from, 64<<10)
 	if n, err := r.Discard(LogHeader); err != nil {
-		return int64(n), false, nil
+		return int64(n), false, ignoreEOF(err)
 	}
 	for end = LogHeader; ; {
 		head, err := r.Peek(maxEntryHead)
@@ -115,7 +117,11 @@ func CheckLog(path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	end, clean, err := walkLog(file)
+	last, err := dataEnd(file)
+	if err != nil {
+		return err
+	}
+	end, clean, err := walkLog(io.LimitReader(file, last))
 	if err == nil && !clean {
 		err = fmt.Errorf("wrong from byte %d on", end)
 	}
@@ -182,7 +188,7 @@ func LastData(path string) (end int64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	size, err := file.Seek(0, io.SeekEnd)
+	size, err := dataEnd(file)
 	if err != nil {
 		return 0, err
 	}
@@ -202,4 +208,23 @@ func LastData(path string) (end int64, err error) {
 		end = from
 	}
 	return 0, nil
+}
+
+// dataEnd is where the last blocks of a file end that were ever written. A log being written is mapped at twice its
+// limit and mostly hole: reading that would fill the page cache with zeros.
+func dataEnd(file *os.File) (end int64, err error) {
+	for {
+		from, err := unix.Seek(int(file.Fd()), end, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) { // no data from here on
+			break
+		}
+		if err != nil {
+			return 0, err
+		}
+		if end, err = unix.Seek(int(file.Fd()), from, unix.SEEK_HOLE); err != nil {
+			return 0, err
+		}
+	}
+	_, err = file.Seek(0, io.SeekStart)
+	return end, err
 }

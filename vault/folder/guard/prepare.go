@@ -112,7 +112,8 @@ func (g *Guard) loadList(unclean bool) (bool, error) {
 	if errs[other] == nil && lists[other].seq == lists[best].seq {
 		return true, nil
 	}
-	if errs[other] != nil && !(unclean && absent(other)) {
+	first := unclean && g.list.seq == 1 && absent(other) // a stop between the first two writings there ever were
+	if errs[other] != nil && !first {
 		g.find(fmt.Errorf("%w: %s/%s: %w; put back from the other", ErrAltered, guardDir, listNames()[other], errs[other]))
 	}
 	if !g.alone {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -120,17 +121,14 @@ func (g *Guard) recoverManifest() error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	it, ok := g.list.find(badgerfile.Manifest)
+	then, err := g.listedManifest()
+	if err != nil {
+		return err
+	}
 	good := now
-	if ok && g.sameAs(g.guarded(badgerfile.Manifest), it) == nil {
-		then, err := os.ReadFile(g.guarded(badgerfile.Manifest))
-		if err != nil {
-			return err
-		}
-		if !bytes.HasPrefix(now, then) {
-			g.find(fmt.Errorf("%w: %s: does not go on from its copy; put back from it", ErrAltered, badgerfile.Manifest))
-			good = append(then, now[min(len(then), len(now)):]...)
-		}
+	if !bytes.HasPrefix(now, then) {
+		g.find(fmt.Errorf("%w: %s: does not go on from its copy; put back from it", ErrAltered, badgerfile.Manifest))
+		good = append(then, now[min(len(then), len(now)):]...)
 	}
 	end, err := badgerfile.ManifestEnd(good)
 	if err != nil {
@@ -142,6 +140,24 @@ func (g *Guard) recoverManifest() error {
 		return nil // as good as it is; Badger makes a new one where there is none
 	}
 	return writeBytes(g.at(badgerfile.Manifest), good[:end])
+}
+
+// listedManifest is the manifest as it was listed, from its copy; nothing when there is none. A stop between the
+// writing of the copy and that of the list leaves a copy that goes on further.
+func (g *Guard) listedManifest() ([]byte, error) {
+	it, ok := g.list.find(badgerfile.Manifest)
+	if !ok {
+		return nil, nil
+	}
+	b, err := os.ReadFile(g.guarded(badgerfile.Manifest))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	if int64(len(b)) < it.size || sha256.Sum256(b[:it.size]) != it.hash {
+		g.find(fmt.Errorf("%w: %s/%s: not the bytes that were written", ErrAltered, guardDir, badgerfile.Manifest))
+		return nil, nil
+	}
+	return b[:it.size:it.size], nil
 }
 
 // recoverTables holds tables to the list, vets those that are too new for it, and moves away those that the

@@ -85,7 +85,7 @@ func (g *Guard) listLogs(final bool) ([]item, error) {
 	for i, n := range logs {
 		k, _ := badgerfile.KindOf(n)
 		it := item{kind: k, name: n}
-		st, err := os.Stat(g.at(n))
+		head, err := badgerfile.ReadHead(g.at(n))
 		if errors.Is(err, os.ErrNotExist) && k == badgerfile.KindMemLog {
 			continue // its table was written meanwhile
 		}
@@ -93,11 +93,11 @@ func (g *Guard) listLogs(final bool) ([]item, error) {
 			return nil, err
 		}
 		if k == badgerfile.KindValueLog && (i < newest || final) {
+			st, err := os.Stat(g.at(n))
+			if err != nil {
+				return nil, err
+			}
 			it.size = st.Size()
-		}
-		head, err := g.syncedHead(n)
-		if err != nil {
-			return nil, err
 		}
 		if len(head) < badgerfile.LogHeader {
 			continue
