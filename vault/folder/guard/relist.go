@@ -85,7 +85,7 @@ func (g *Guard) listLogs(final bool) ([]item, error) {
 	for i, n := range logs {
 		k, _ := badgerfile.KindOf(n)
 		it := item{kind: k, name: n}
-		head, err := badgerfile.ReadHead(g.at(n))
+		head, err := g.syncedHead(n)
 		if errors.Is(err, os.ErrNotExist) && k == badgerfile.KindMemLog {
 			continue // its table was written meanwhile
 		}
