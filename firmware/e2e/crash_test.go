@@ -108,6 +108,7 @@ func TestAPowerCutLosesNoClosedCallAndASecondOfAnOpenOne(t *testing.T) {
 			s.lostLittle(rows, at)
 		})
 		copied.unmount(t)
+		disk.settle(t, copied)
 	}
 	b.stop()
 }
