@@ -63,7 +63,7 @@ func copyPackets(out *ogg.Writer, queues []*packets, end line.Samples) error {
 		for i, q := range queues {
 			side[i] = q.take(now, step)
 		}
-		err := error(nil)
+		var err error
 		if len(queues) == 1 {
 			err = out.Mono(side[0])
 		} else {
