@@ -39,16 +39,6 @@ func (g *Guard) Release(ctx context.Context) error {
 	return nil
 }
 
-// BeforeClose looks once more and gives the ballast back unless there is room for everything: closing a folder writes
-// its tables, and a folder that finds no room for them is left as it is, to be put in order at the next start.
-func (g *Guard) BeforeClose(ctx context.Context) error {
-	st, err := g.look(ctx)
-	if err == nil && st.State == OK {
-		return nil
-	}
-	return errors.Join(err, g.Release(ctx))
-}
-
 // fillBallast makes the ballast when StopCalls stays free beside it. When not, that is no error: the guard's
 // thresholds hold without it, and it is tried again at every look.
 func (g *Guard) fillBallast(ctx context.Context) error {

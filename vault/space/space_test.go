@@ -111,24 +111,6 @@ func TestRunComesBackByItself(t *testing.T) {
 	})
 }
 
-// TestBeforeClose: the ballast stays when there is room, and goes when there is not, or when nobody knows.
-func TestBeforeClose(t *testing.T) {
-	for _, c := range []struct {
-		free Bytes
-		err  error
-		held Bytes
-	}{{10 * GiB, nil, 64 * MiB}, {400 * MiB, nil, 0}, {10 * MiB, nil, 0}, {10 * GiB, errors.New("no answer"), 0}} {
-		g, p := paperGuard(t, 10*GiB)
-		if err := g.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		p.room, p.err = c.free, c.err
-		if err := g.BeforeClose(t.Context()); !errors.Is(err, c.err) || p.held != c.held {
-			t.Errorf("%v free, %v: %v, ballast %v, want %v", c.free, c.err, err, p.held, c.held)
-		}
-	}
-}
-
 func TestConfigFaultsComeTogether(t *testing.T) {
 	err := Config{StopCalls: 1, StopAll: 2, Ballast: 3, Poll: 0}.Validate()
 	for _, key := range []string{"space.stop_calls", "space.ballast", "space.poll"} {
