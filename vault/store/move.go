@@ -141,6 +141,8 @@ func (s *Store) move(ctx context.Context, r *entry) error {
 			return nil // beyond help; reported
 		}
 	}
+	// Asked before the tracks are looked at: a closing that comes while they are brings last segments with it.
+	over := s.over(r)
 	for _, t := range s.tracksOf(r) {
 		for {
 			refs, number := s.ready(r, t)
@@ -153,13 +155,17 @@ func (s *Store) move(ctx context.Context, r *entry) error {
 		}
 	}
 	s.carry(r)
-	s.mu.Lock()
-	over := r.closing != nil && r.said
-	s.mu.Unlock()
 	if !over {
 		return nil
 	}
 	return s.finish(ctx, r)
+}
+
+// over says whether no more of the recording can come.
+func (s *Store) over(r *entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return r.closing != nil && r.said
 }
 
 func (s *Store) tracksOf(r *entry) []*track {
@@ -296,7 +302,10 @@ func (s *Store) finish(ctx context.Context, r *entry) error {
 		return err
 	}
 	defer release()
-	m := s.manifest(r)
+	m, err := s.manifest(r)
+	if err != nil {
+		return err
+	}
 	sealed := r.filed
 	if sealed == nil {
 		sealed = m.Seal(s.forms(r))
@@ -337,12 +346,18 @@ func (s *Store) letGo(r *entry) {
 	r.meta.Wipe()
 }
 
+// errUnmoved stops a manifest that would leave stored sound out.
+var errUnmoved = errors.New("segments are not moved yet")
+
 // manifest says what the recording is made of.
-func (s *Store) manifest(r *entry) recording.Manifest {
+func (s *Store) manifest(r *entry) (recording.Manifest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := recording.Manifest{ID: r.id, Opening: r.opening, Closing: *r.closing, Recovered: r.cut, Wrap: r.wrap}
 	for _, t := range r.tracks {
+		if len(t.pending) > 0 {
+			return m, errUnmoved
+		}
 		track := recording.Track{Party: t.party, Gaps: t.gaps, Lost: t.lost, Parts: slices.Clone(t.parts)}
 		if hole := r.closing.Length - t.end; hole > 0 { // its last groups failed
 			track.Gaps++
@@ -350,5 +365,5 @@ func (s *Store) manifest(r *entry) recording.Manifest {
 		}
 		m.Tracks = append(m.Tracks, track)
 	}
-	return m
+	return m, nil
 }

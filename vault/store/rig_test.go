@@ -39,6 +39,7 @@ type rig struct {
 	store   *Store
 	rotate  int64
 	noRoom  bool // for moving
+	onMove  func()
 	full    bool // for the journal
 }
 
@@ -121,6 +122,9 @@ func (r *rig) start() {
 }
 
 func (r *rig) room(int64) error {
+	if r.onMove != nil {
+		r.onMove()
+	}
 	if r.noRoom {
 		return errors.New("no room")
 	}

@@ -58,6 +58,28 @@ func TestMinutesAreMovedWhileTheCallIsUp(t *testing.T) {
 	}
 }
 
+func TestACallThatEndsWhileItIsMovedIsFiledWhole(t *testing.T) {
+	for nth := range 4 { // the move during which it ends
+		r := newRig(t)
+		k := talk.New(1, time.Now())
+		r.speak(k, 130, true, false)
+		moves := 0
+		r.onMove = func() {
+			if moves++; moves == nth+1 {
+				r.onMove = nil
+				r.speak(k, 2, false, true)
+			}
+		}
+		r.store.pass(t.Context())
+		if r.onMove != nil { // it had no such move
+			r.onMove = nil
+			r.speak(k, 2, false, true)
+		}
+		r.store.pass(t.Context())
+		r.plays(r.only(), k, 132)
+	}
+}
+
 func TestACutCallIsClosedFromTheJournalWithoutItsKey(t *testing.T) {
 	for _, moved := range []bool{false, true} {
 		r := newRig(t)
