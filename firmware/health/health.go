@@ -113,7 +113,10 @@ func New(conf Config, lines Lines, vault Vault, clock func() time.Time, log *slo
 func (h *Health) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return every(ctx, lookEvery, func() { h.look(ctx) }) })
-	g.Go(func() error { return every(ctx, beatEvery, func() { h.prove(ctx) }) })
+	g.Go(func() error {
+		h.prove(ctx) // before the first look, where the disk is quick: a start is no alarm
+		return every(ctx, beatEvery, func() { h.prove(ctx) })
+	})
 	return g.Wait()
 }
 
@@ -122,11 +125,11 @@ func every(ctx context.Context, pace time.Duration, do func()) error {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	for {
-		do()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			do()
 		}
 	}
 }

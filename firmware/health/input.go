@@ -33,6 +33,9 @@ func state(s pipeline.State) api.LineState {
 	return api.Idle
 }
 
+// floor is the quietest level there is to tell: one step of 16 bits.
+const floor = -96.0
+
 // sides names the channels: two are the office's and the caller's, one carries both.
 func sides(in []pipeline.Side) []api.Side {
 	names := []string{"Office", "Caller"}
@@ -41,7 +44,7 @@ func sides(in []pipeline.Side) []api.Side {
 	}
 	out := make([]api.Side, 0, len(in))
 	for i, s := range in {
-		out = append(out, api.Side{Name: names[i], Level: s.Level, Peak: s.Peak})
+		out = append(out, api.Side{Name: names[i], Level: max(s.Level, floor), Peak: max(s.Peak, floor)})
 	}
 	return out
 }
