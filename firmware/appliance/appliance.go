@@ -98,6 +98,14 @@ func (b *box) build(ctx context.Context, cfg config.Config, parts Parts, log *sl
 		hc.Lines = append(hc.Lines, health.Line{ID: l.ID, Label: l.Label})
 	}
 	b.health = health.New(hc, b.pipeline, b.vault, time.Now, log)
+	// A restart does not begin the day anew. What cannot be read of the catalogue is an alarm of its own.
+	today, err := b.vault.Find(ctx, catalog.Query{From: b.health.Today()})
+	if err != nil {
+		log.LogAttrs(ctx, slog.LevelWarn, "today's totals may lack calls", slog.Any("err", err))
+	}
+	for _, r := range today {
+		b.filed(r, nil)
+	}
 	keep, err := b.vault.Settings()
 	if err != nil {
 		return err
@@ -146,7 +154,7 @@ func (b *box) stages() []stage {
 
 // filed tells health, and whoever else wants to know, of a recording that can now be found.
 func (b *box) filed(r catalog.Row, also func(keys.ID)) {
-	b.health.Filed(health.Filed{Line: r.Line, Start: r.Start, Gaps: r.Gaps > 0, Continues: r.Continues != keys.ID{}, Length: r.Duration, Bytes: r.Bytes})
+	b.health.Filed(health.Filed{ID: r.ID, Line: r.Line, Start: r.Start, Gaps: r.Gaps > 0, Continues: r.Continues != keys.ID{}, Length: r.Duration, Bytes: r.Bytes})
 	if also != nil {
 		also(r.ID)
 	}

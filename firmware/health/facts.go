@@ -51,6 +51,7 @@ func (h *Health) facts() facts {
 		for _, d := range h.days {
 			d.turn(f.now)
 		}
+		clear(h.counted)
 		h.day = day
 	}
 	status := map[string]pipeline.LineStatus{}

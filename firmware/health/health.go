@@ -21,6 +21,7 @@ import (
 	"linekeep/drivers/line"
 	"linekeep/ui/api"
 	"linekeep/vault"
+	"linekeep/vault/keys"
 )
 
 const (
@@ -77,15 +78,16 @@ type Health struct {
 	log     *slog.Logger
 	started time.Time
 
-	mu     sync.Mutex
-	days   map[string]*tally
-	since  map[string]time.Time // of each alarm that is up, by its code and line
-	losses map[string]loss
-	day    time.Time     // midnight that began the totals
-	beat   time.Time     // of the last good heartbeat; when we began, before the first
-	beaten bool          // there was a good one, and the last one was
-	sound  time.Duration // length of the recordings filed since we began
-	bytes  int64         // and what they take
+	mu      sync.Mutex
+	days    map[string]*tally
+	since   map[string]time.Time // of each alarm that is up, by its code and line
+	losses  map[string]loss
+	counted map[keys.ID]bool // filed today
+	day     time.Time        // midnight that began the totals
+	beat    time.Time        // of the last good heartbeat; when we began, before the first
+	beaten  bool             // there was a good one, and the last one was
+	sound   time.Duration    // length of the recordings filed since we began
+	bytes   int64            // and what they take
 }
 
 // loss is how much a line has lost, and when last.
@@ -101,7 +103,7 @@ func New(conf Config, lines Lines, vault Vault, clock func() time.Time, log *slo
 	}
 	now := clock()
 	h := &Health{conf: conf, lines: lines, vault: vault, clock: clock, log: log, started: now,
-		days: map[string]*tally{}, since: map[string]time.Time{}, losses: map[string]loss{}, beat: now, day: midnight(now, conf.Place)}
+		days: map[string]*tally{}, since: map[string]time.Time{}, losses: map[string]loss{}, counted: map[keys.ID]bool{}, beat: now, day: midnight(now, conf.Place)}
 	for _, l := range conf.Lines {
 		h.days[l.ID] = &tally{}
 	}
@@ -169,10 +171,21 @@ func (h *Health) look(ctx context.Context) api.Status {
 	return st
 }
 
-// Filed counts a recording that is now in the catalogue.
+// Today is where the day of totals began, at midnight.
+func (h *Health) Today() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.day
+}
+
+// Filed counts a recording that is now in the catalogue, once. At the start it is told of all that were filed today.
 func (h *Health) Filed(f Filed) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.counted[f.ID] { // the vault files again what it is not sure to have filed
+		return
+	}
+	h.counted[f.ID] = true
 	h.sound += f.Length
 	h.bytes += f.Bytes
 	if d := h.days[f.Line]; d != nil { // a line taken out of the settings can still have recordings to be closed at start
@@ -182,6 +195,7 @@ func (h *Health) Filed(f Filed) {
 
 // Filed says what was filed.
 type Filed struct {
+	ID        keys.ID
 	Line      string
 	Gaps      bool      // some of it is missing, and the recording says where and why
 	Start     time.Time // before this run of the box began, it is none of this run's calls

@@ -15,6 +15,7 @@ import (
 	"linekeep/audio/segment"
 	"linekeep/ui/api"
 	"linekeep/vault"
+	"linekeep/vault/keys"
 	"linekeep/vault/space"
 )
 
@@ -193,13 +194,28 @@ func TestADayEndsAtMidnightOfThePlace(t *testing.T) {
 	b := newBox()
 	b.lines[0].Seen, b.lines[0].Began, b.lines[0].Ended = 1, 1, 1
 	b.Health.Status(t.Context())
-	b.Filed(Filed{Line: "reception", Start: b.now})
+	b.Filed(Filed{ID: keys.ID{Slot: 1}, Line: "reception", Start: b.now})
 	if got := b.Health.Status(t.Context()).Today; got != (api.Totals{Seen: 1, Recorded: 1}) {
 		t.Errorf("today: %+v", got)
 	}
 	b.pass(24 * time.Hour)
 	if got := b.Health.Status(t.Context()).Today; got != (api.Totals{}) {
 		t.Errorf("the next day: %+v", got)
+	}
+}
+
+func TestWhatWasFiledTodayIsCountedAgainAfterARestartAndOnlyOnce(t *testing.T) {
+	b := newBox()
+	before := b.now.Add(-time.Hour)
+	for range 2 {
+		b.Filed(Filed{ID: keys.ID{Shard: 1, Slot: 1}, Line: "reception", Start: before})
+		b.Filed(Filed{ID: keys.ID{Shard: 1, Slot: 2}, Line: "reception", Start: before, Gaps: true})
+	}
+	if got, want := b.Health.Status(t.Context()).Today, (api.Totals{Seen: 2, Recorded: 1, Gaps: 1}); got != want {
+		t.Errorf("today: %+v, want %+v", got, want)
+	}
+	if want := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC); !b.Today().Equal(want) {
+		t.Errorf("the day began at %v, want %v", b.Today(), want)
 	}
 }
 
