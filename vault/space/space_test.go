@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,14 +18,38 @@ import (
 
 // paper is a disk that is only numbers.
 type paper struct {
+	mu         sync.Mutex
 	room, held Bytes
 	err        error
 }
 
-func (p *paper) free() (free, total Bytes, err error) { return p.room, 10 * GiB, p.err }
-func (p *paper) ballast() (Bytes, error)              { return p.held, nil }
-func (p *paper) fill(size Bytes) error                { p.room -= size - p.held; p.held = size; return nil }
-func (p *paper) drop() error                          { p.room += p.held; p.held = 0; return nil }
+func (p *paper) free() (free, total Bytes, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.room, 10 * GiB, p.err
+}
+
+func (p *paper) ballast() (Bytes, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held, nil
+}
+
+func (p *paper) fill(size Bytes) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.room -= size - p.held
+	p.held = size
+	return nil
+}
+
+func (p *paper) drop() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.room += p.held
+	p.held = 0
+	return nil
+}
 
 func paperGuard(t *testing.T, room Bytes) (*Guard, *paper) {
 	t.Helper()
@@ -89,7 +114,9 @@ func TestRunComesBackByItself(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- g.Run(ctx) }()
 		tick := func(change func()) Status {
+			p.mu.Lock()
 			change()
+			p.mu.Unlock()
 			time.Sleep(time.Second) // virtual
 			synctest.Wait()
 			return g.Status()
