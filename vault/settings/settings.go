@@ -11,6 +11,7 @@
 package settings
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,8 +25,11 @@ import (
 // MaxSize is the largest value: a key and its certificate take some 2 KB.
 const MaxSize = 64 << 10
 
-// label stands in the associated data, so that no other box of the vault can stand in a setting's place.
-const label = "setting"
+// The form of a file is in vault/FORMAT.md, section 13.
+const (
+	head  = "LKst\x01" // magic and version
+	label = "setting"  // in the associated data: no other box of the vault can stand in a setting's place
+)
 
 // ErrAltered reports a value that is there in neither copy as it was saved.
 var ErrAltered = errors.New("settings: altered")
@@ -53,9 +57,8 @@ func (f *Folder) Load(name string) ([]byte, error) {
 	}
 	var value []byte
 	// A copy that was mended on the way loses nothing; a disk that flips bits is told by vault/check.
-	_, _, err := f.pair.Read(name, func(boxed []byte) error {
-		plain, err := seal.OpenBox(f.key, boxed, []byte(label), f.vaultID[:], []byte(name))
-		value = plain
+	_, _, err := f.pair.Read(name, func(file []byte) (err error) {
+		value, err = f.open(name, file)
 		return err
 	})
 	switch {
@@ -75,10 +78,25 @@ func (f *Folder) Save(name string, value []byte) error {
 	if len(value) > MaxSize {
 		return fmt.Errorf("save the setting %s: %d bytes, more than %d", name, len(value), MaxSize)
 	}
-	if err := f.pair.Write(name, seal.Box(f.key, value, []byte(label), f.vaultID[:], []byte(name))); err != nil {
+	boxed := seal.Box(f.key, value, f.place(name)...)
+	if err := f.pair.Write(name, append([]byte(head), boxed...)); err != nil {
 		return fmt.Errorf("save the setting %s: %w", name, err)
 	}
 	return nil
+}
+
+// open reads a file's bytes.
+func (f *Folder) open(name string, file []byte) ([]byte, error) {
+	boxed, ok := bytes.CutPrefix(file, []byte(head))
+	if !ok {
+		return nil, fmt.Errorf("%w: not a setting of a known version", ErrAltered)
+	}
+	return seal.OpenBox(f.key, boxed, f.place(name)...)
+}
+
+// place is what ties a box to where it belongs.
+func (f *Folder) place(name string) [][]byte {
+	return [][]byte{[]byte(label), []byte(head), f.vaultID[:], []byte(name)}
 }
 
 // valid keeps a name inside the folder.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"linekeep/vault/keys"
+	"linekeep/vault/vaulttest/vectors"
 )
 
 func open(t *testing.T, dir string, vault byte, key keys.Key) *Folder {
@@ -101,5 +102,27 @@ func TestANameStaysInItsFolder(t *testing.T) {
 	}
 	if err := f.Save("big", make([]byte, MaxSize+1)); err == nil {
 		t.Error("Save of more than MaxSize: no error")
+	}
+}
+
+// TestTheDescribedBytesOpen reads the worked example of FORMAT.md, section 13.
+func TestTheDescribedBytesOpen(t *testing.T) {
+	v := vectors.Read(t, "setting")
+	key, err := keys.KeyFrom(v["key"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, t.TempDir(), 0, key)
+	copy(f.vaultID[:], v["vault id"])
+	got, err := f.open(string(v["name"]), v["file"])
+	if err != nil || !bytes.Equal(got, v["value"]) {
+		t.Errorf("got %x, %v; want %x", got, err, v["value"])
+	}
+	for i := range v["file"] {
+		altered := bytes.Clone(v["file"])
+		altered[i] ^= 1
+		if _, err := f.open(string(v["name"]), altered); err == nil {
+			t.Errorf("byte %d altered: opened", i)
+		}
 	}
 }
