@@ -64,6 +64,9 @@ func (s *Store) pass(ctx context.Context) {
 
 // told keeps the newest reason why the mover does not get on, and logs it when it is another.
 func (s *Store) told(ctx context.Context, err error) {
+	if err != nil && ctx.Err() != nil {
+		return // the stop cut this pass short, and Run makes one more
+	}
 	why := ""
 	if err != nil {
 		why = err.Error()
