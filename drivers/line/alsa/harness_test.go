@@ -179,6 +179,9 @@ func tap(t *testing.T, d alsatest.Device) (*alsatest.Plug, alsatest.Sound) {
 // nearly is how well a gap is measured: half a period, under which sound cannot be told from late sound.
 const nearly = 80
 
+// stalled is from when on a card that gives nothing is told as away, in samples: 80 ms.
+const stalled = 640
+
 // compare checks that everything heard is the card's sound, sample by sample and in the right place, with so many gaps. A
 // gap in the wrong place would leave a piece of sound that is nowhere in the card's.
 func (e *ear) compare(t *testing.T, sound alsatest.Sound, gaps int, cause line.Cause) {
@@ -210,6 +213,9 @@ func (e *ear) compare(t *testing.T, sound alsatest.Sound, gaps int, cause line.C
 		end, at = place+int64(p.n), p.end()
 	}
 	for _, g := range e.Gaps {
+		if g.Cause == line.CauseGone && g.Lost >= stalled {
+			continue // the machine kept the card's thread waiting besides: that is told first
+		}
 		if g.Cause != cause {
 			t.Errorf("%s: gap at %d told as %v, want %v", e.line.Info().Name, g.At, g.Cause, cause)
 		}

@@ -41,8 +41,10 @@ func TestUnplugEndsTheBusyLoopWithin100ms(t *testing.T) {
 	}
 }
 
-// allowance is what a loaded machine may add to a time that is measured: stalls of 130 ms were seen in threads of plain C.
-const allowance = 150 * time.Millisecond
+// allowance is what a loaded machine may add to a time that is measured once: stalls of 130 ms were seen in threads of
+// plain C, and of half a second beside four times as many processes as processors. linetest is stricter: it takes the
+// best of a few.
+const allowance = 600 * time.Millisecond
 
 // Trap: miniaudio recovers from an overrun without a word.
 func TestAnOverrunIsToldWhereItHappened(t *testing.T) {
