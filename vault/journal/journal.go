@@ -84,6 +84,7 @@ type Journal struct {
 	files   sync.Map // file number -> *file, for Read without the lock
 	order   []*file  // oldest first
 	bytes   int64    // in all files
+	newest  Position // of the record of the newest stored group
 	stated  uint64   // the oldest file needed, as the newest stored group says it
 	written Written
 }
@@ -169,6 +170,10 @@ func (j *Journal) append(g Group, records []Record) error {
 	f.size = off + int64(len(j.buf))
 	j.bytes += int64(len(j.buf))
 	j.prev, j.stated = link{group: number, mac: mac}, g.oldest
+	j.newest = Position{File: f.number, Offset: off}
+	if fresh {
+		j.newest.Offset += fileHeader
+	}
 	j.written.Groups++
 	j.written.Bytes += uint64(len(j.buf))
 	return nil
@@ -247,6 +252,21 @@ func (j *Journal) Read(p Position, dst []byte) (Record, []byte, error) {
 	}
 	r.Pos, r.Body = p, dst[start:]
 	return r, dst, nil
+}
+
+// Probe reads the newest stored group back from the file. Errors: ErrAltered, or what the disk says.
+func (j *Journal) Probe() error {
+	j.mu.Lock()
+	newest := j.newest
+	j.mu.Unlock()
+	if newest == (Position{}) {
+		return nil // nothing was stored since Open
+	}
+	r, _, err := j.Read(newest, nil)
+	if err == nil && r.Kind != KindGroup {
+		err = fmt.Errorf("%w: another record stands where the newest group was written", ErrAltered)
+	}
+	return err
 }
 
 // Release says that the records at these places are needed no longer: moved, and filed where that is due. A file

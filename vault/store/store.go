@@ -267,11 +267,15 @@ func (s *Store) Status() Status {
 	return st
 }
 
-// Heartbeat writes a group into the journal and reads the journal's answer: nil = the store answers.
+// Heartbeat writes a group into the journal, waits until the disk has it, and reads it back: nil = the store answers.
 func (s *Store) Heartbeat(ctx context.Context) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	if err := s.flush(ctx, false); err != nil {
+	err := s.flush(ctx, false)
+	if err == nil {
+		err = s.cfg.Journal.Probe()
+	}
+	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
 	return nil

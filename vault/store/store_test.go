@@ -80,6 +80,36 @@ func TestACallThatEndsWhileItIsMovedIsFiledWhole(t *testing.T) {
 	}
 }
 
+func TestTheJournalStaysSmallWhileALongCallLasts(t *testing.T) {
+	r := newRig(t)
+	r.rotate = 1 << 19 // two minutes of one call
+	r.kill()
+	r.start()
+	k := talk.New(1, time.Now())
+	const ticks = 1800 // a quarter of an hour
+	most := 0
+	for i := range ticks / 60 {
+		r.speak(k, 60, i == 0, false)
+		r.store.pass(t.Context())
+		_, files, _ := r.journal.Status()
+		most = max(most, files)
+	}
+	if most > 6 {
+		t.Errorf("the journal grew to %d files while one call was up", most)
+	}
+	if _, err := os.Stat(filepath.Join(r.dir, "journal", "00000001.lkj")); err == nil {
+		t.Error("the file that held the opening first is still there")
+	}
+	r.kill()
+	r.start()
+	r.store.pass(t.Context())
+	m := r.only()
+	if !m.Recovered || m.Opening.Line != k.Line || len(r.store.Findings()) > 0 {
+		t.Errorf("%+v %v", m, r.store.Findings())
+	}
+	r.plays(m, k, ticks)
+}
+
 func TestACutCallIsClosedFromTheJournalWithoutItsKey(t *testing.T) {
 	for _, moved := range []bool{false, true} {
 		r := newRig(t)
