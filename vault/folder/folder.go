@@ -177,6 +177,9 @@ func (f *Folder) settle() error {
 		f.find(fmt.Errorf("%w: commits go only to %d, %d were listed", ErrAltered, n, f.guard.Commits()))
 		n = f.guard.Commits() // never count backwards: a number must not be given twice
 	}
+	if err := f.guard.Unlisted(); err != nil && n > 0 {
+		f.find(err)
+	}
 	f.commits.Store(n)
 	f.calm()
 	if f.o.ReadOnly {

@@ -51,6 +51,7 @@ type Guard struct {
 	list     list
 	aside    string // where this Open's copies lie; empty after a clean stop
 	findings []error
+	unlisted error // a folder that was not closed and has no list
 }
 
 // Make makes the folder where it is not there yet, and gives the name the kernel has for it.
@@ -86,5 +87,9 @@ func (g *Guard) Findings() []error { return g.findings }
 
 // Commits is the commit counter when the list was made: the folder must not have less.
 func (g *Guard) Commits() uint64 { return g.list.commits }
+
+// Unlisted is an error when there was no list. Of a folder that nothing was ever put into that is what a power cut
+// during its first opening leaves; only who counts the commits can tell it from damage.
+func (g *Guard) Unlisted() error { return g.unlisted }
 
 func (g *Guard) find(err error) { g.findings = append(g.findings, err) }

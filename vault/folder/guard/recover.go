@@ -35,7 +35,7 @@ func (g *Guard) recover(ctx context.Context, listed bool) error {
 			return err
 		}
 	} else {
-		g.find(fmt.Errorf("%w: %s: no list, although there is data", ErrAltered, guardDir))
+		g.unlisted = fmt.Errorf("%w: %s: no list, although there is data", ErrAltered, guardDir)
 	}
 	if err := g.recoverManifest(); err != nil {
 		return err
