@@ -59,11 +59,11 @@ func (s *site) survived(v *vault.Vault, rows map[string]catalog.Row, told map[st
 		if !r.Recovered && (r.Gaps > 0 || r.Duration < time.Second) { // what one life cut, the next has filed
 			s.t.Errorf("call %s was filed, and is now %v long with %d gaps", id, r.Duration, r.Gaps)
 		}
-		s.plays(v, r.ID)
+		s.plays(v, r)
 	}
 	for _, r := range rows {
 		if r.Recovered {
-			s.plays(v, r.ID)
+			s.plays(v, r)
 		}
 	}
 }

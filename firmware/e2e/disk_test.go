@@ -146,7 +146,7 @@ func TestADiskFilledToTheBrimStopsNothingButTheSoundAndSaysSo(t *testing.T) {
 			}
 		}
 		for _, r := range rows {
-			s.plays(v, r.ID)
+			s.plays(v, r)
 		}
 	})
 }
