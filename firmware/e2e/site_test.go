@@ -34,7 +34,25 @@ type site struct {
 	dir    string
 	socket string
 	chip   *tpmtest.Chip
-	log    bytes.Buffer // what all its processes logged
+	log    logbook // what all its processes logged
+}
+
+// logbook takes what several write at once: a process on its standard error, and a vault opened beside it.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logbook) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // box is a running process of a site.
