@@ -130,10 +130,10 @@ func (f facts) answer(st api.Status) (api.Recording, string) {
 		}
 	}
 	switch {
-	case f.silent:
-		return api.No, "The disk does not answer since " + f.clock(f.beat) + ". Calls are being lost."
 	case f.full():
 		return api.No, "The disk is full since " + f.clock(f.vault.Space.Since) + ". Calls are being lost."
+	case f.silent:
+		return api.No, "The disk does not answer since " + f.clock(f.beat) + ". Calls are being lost."
 	case heard == 0 && len(deaf) == 1:
 		return api.No, deaf[0].Label + " is not heard since " + f.clock(deaf[0].status.Since) + ". Calls are being lost."
 	case heard == 0:

@@ -111,6 +111,10 @@ func TestIsItRecording(t *testing.T) {
 			sentence: "The disk does not answer since Monday 23 November, 09:01. Calls are being lost.", alarms: []string{"store.silent"}},
 		{name: "the disk is full", do: func(_ *testing.T, b *box) { b.vault.Space.State, b.vault.Space.Since = space.Low, start() },
 			want: api.No, sentence: "The disk is full since 09:00. Calls are being lost.", alarms: []string{"store.full"}},
+		{name: "a full disk takes no heartbeat either, and is said to be full", do: func(t *testing.T, b *box) {
+			b.vault.Space.State, b.vault.Space.Since, b.beats = space.Full, start(), errors.New("full")
+			b.prove(t.Context())
+		}, want: api.No, sentence: "The disk is full since 09:00. Calls are being lost.", alarms: []string{"store.full"}},
 		{name: "the disk will soon be full", do: func(_ *testing.T, b *box) { b.vault.Space.Free = 2e9 },
 			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"store.low"}},
 		{name: "damage was found", do: func(_ *testing.T, b *box) { b.vault.Findings = []error{errors.New("a shard")} },
