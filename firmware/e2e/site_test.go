@@ -148,15 +148,6 @@ func (b *box) told() []string {
 	return append([]string(nil), b.filed...)
 }
 
-func (b *box) alive() bool {
-	select {
-	case <-b.ended:
-		return false
-	default:
-		return true
-	}
-}
-
 func (b *box) eventually(within time.Duration, what string, ok func() bool) {
 	b.t.Helper()
 	deadline := time.After(within)

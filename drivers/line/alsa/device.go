@@ -304,7 +304,7 @@ func (d *device) say(ctx context.Context, clk clock, level slog.Level, msg strin
 	if n := d.counts.cut.Swap(0); n > 0 {
 		attrs = append(attrs, slog.Uint64("not_logged_since", n))
 	}
-	d.log.LogAttrs(ctx, level, msg, attrs...)
+	d.log.LogAttrs(ctx, level, msg, attrs...) //nolint:sloglint // msg is a constant at each of the callers above
 }
 
 // clock says when a position was heard, seen from one look of the pump.
