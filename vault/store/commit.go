@@ -223,7 +223,8 @@ func (s *Store) sealSegment(b *batch, seg *segment.Segment) {
 	b.records = append(b.records, rec)
 }
 
-// close takes the call out of those that are up. From here on nobody has its data key in the clear.
+// close takes note that the call has ended. Its data key stays until the closing is stored: when this very group is
+// refused, the next one brings the gap that its sound became, and that must be sealed too.
 func (s *Store) close(c *segment.Closing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -236,7 +237,6 @@ func (s *Store) close(c *segment.Closing) {
 	if r == nil || r.closing != nil {
 		return
 	}
-	r.data.wipe()
 	r.closing = &recording.Closing{End: c.End, Reason: c.Reason, Direction: c.Direction, Number: c.Number, Extension: c.Extension,
 		Answered: c.Answered, Silent: c.Silent, Length: c.Length}
 }
@@ -292,10 +292,11 @@ func (s *Store) append(b *batch, g journal.Group) error {
 	return nil
 }
 
-// noteClosed marks the closings of the batch as stored. mu is held.
+// noteClosed marks the closings of the batch as stored. From here on nobody has their data keys in the clear. mu is held.
 func (s *Store) noteClosed(b *batch) {
 	for _, r := range b.closed {
 		r.said = true
+		r.data.wipe()
 		for call, other := range s.calls {
 			if other == r {
 				delete(s.calls, call)

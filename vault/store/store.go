@@ -288,8 +288,10 @@ func (s *Store) Close(ctx context.Context) error {
 	err := s.flush(ctx, true)
 	err = errors.Join(err, s.months.Close())
 	s.mu.Lock()
-	for _, r := range s.order {
+	for _, r := range s.calls { // up, or ended in a group that was refused
 		r.data.wipe()
+	}
+	for _, r := range s.order {
 		r.meta.Wipe()
 	}
 	s.mu.Unlock()

@@ -245,6 +245,40 @@ func TestOfAFailedGroupOnlyOpeningAndClosingCount(t *testing.T) {
 	}
 }
 
+func TestTheLostEndOfACallIsAMarkedGapInItsSound(t *testing.T) {
+	r := newRig(t)
+	k := talk.New(1, time.Now())
+	groups := k.Groups(10, true, true)
+	for i := range groups[:9] {
+		if err := r.store.Commit(t.Context(), &groups[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.full = true
+	if err := r.store.Commit(t.Context(), &groups[9]); !errors.Is(err, ErrFull) {
+		t.Fatalf("the last group: %v", err)
+	}
+	r.full = false
+	owed := segment.Group{At: k.Now(), Closings: groups[9].Closings} // as the pipeline brings it with its next group
+	for _, s := range groups[9].Segments {
+		owed.Segments = append(owed.Segments, segment.Segment{Call: s.Call, Party: s.Party, Start: s.Start, Len: s.Len, Last: true,
+			Gaps: []segment.Gap{{At: s.Start, Len: s.Len, Cause: segment.CauseStore}}})
+	}
+	if err := r.store.Commit(t.Context(), &owed); err != nil {
+		t.Fatal(err)
+	}
+	if st := r.store.Status(); st.Lost != 0 {
+		t.Errorf("%d samples are counted as lost beside the gap that says so", st.Lost)
+	}
+	r.store.pass(t.Context())
+	for _, track := range r.only().Tracks {
+		last := track.Parts[len(track.Parts)-1]
+		if track.Gaps != 1 || track.Lost != talk.Tick || !last.Last || last.LastSeq != 10 || last.End != k.At {
+			t.Errorf("track: %+v", track)
+		}
+	}
+}
+
 func TestWhatCannotBeMovedWaitsInTheJournal(t *testing.T) {
 	r := newRig(t)
 	k := talk.New(1, time.Now())
