@@ -20,6 +20,7 @@ import (
 	"linekeep/vault"
 	"linekeep/vault/catalog"
 	"linekeep/vault/custody"
+	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/recording"
@@ -222,7 +223,7 @@ func TestP03_TheBoxAloneOpensNoClosedCall(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the box opens its own layer of the wrap: %v", err)
 	}
-	if len(inner) != custody.WrappedSize || opens(t, inner[:32], box.VaultID(), &c) || opens(t, inner[len(inner)-32:], box.VaultID(), &c) {
+	if len(inner) != envelope.WrappedSize || opens(t, inner[:32], box.VaultID(), &c) || opens(t, inner[len(inner)-32:], box.VaultID(), &c) {
 		t.Error("the inner layer of the wrap is not sealed to the custody key")
 	}
 	// The positive control: the same trial with what the recovery code brings out.

@@ -2,7 +2,6 @@ package custody
 
 import (
 	"crypto/hkdf"
-	"crypto/hpke"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -11,7 +10,9 @@ import (
 	"log/slog"
 	"strings"
 
+	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
+	"linekeep/vault/secret"
 )
 
 const (
@@ -30,8 +31,6 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 // ErrMistyped reports a code that cannot have been printed by any box: a character or more is wrong. A code
 // that is whole but of another vault is ErrWrongCode.
 var ErrMistyped = errors.New("custody: the recovery code is mistyped")
-
-var errNeverMarshalled = errors.New("custody: never marshalled")
 
 // Code is a recovery code: 190 random bits and a checksum of 10, as 8 groups of 5 characters. It cannot be
 // printed but by Reveal.
@@ -150,21 +149,17 @@ func oddGroup(s string) string {
 	return ""
 }
 
-// recovery is the X25519 key pair that a code stands for in one vault.
-func (c Code) recovery(vaultID [keys.VaultIDSize]byte) (hpke.PrivateKey, error) {
+// Recovery is the key pair that a code stands for in one vault.
+func (c Code) Recovery(vaultID [keys.VaultIDSize]byte) (envelope.Private, error) {
 	if c.secret == nil {
 		panic("custody: the zero Code was used")
 	}
-	ikm, err := hkdf.Key(sha256.New, c.secret()[:], vaultID[:], string(keys.Info("recovery key")), keys.KeySize)
+	ikm, err := hkdf.Key(sha256.New, c.secret()[:], vaultID[:], string(secret.Info("recovery key")), secret.Size)
 	if err != nil {
-		return nil, fmt.Errorf("derive recovery key: %w", err)
+		return envelope.Private{}, fmt.Errorf("derive recovery key: %w", err)
 	}
 	defer clear(ikm)
-	private, err := kem().DeriveKeyPair(ikm)
-	if err != nil {
-		return nil, fmt.Errorf("derive recovery key: %w", err)
-	}
-	return private, nil
+	return envelope.Derive(ikm)
 }
 
 // Wipe overwrites the code.
@@ -181,7 +176,7 @@ func (Code) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "Code(hidden)
 func (Code) LogValue() slog.Value { return slog.StringValue("hidden") }
 
 // MarshalJSON always gives an error.
-func (Code) MarshalJSON() ([]byte, error) { return nil, errNeverMarshalled }
+func (Code) MarshalJSON() ([]byte, error) { return nil, secret.ErrNeverMarshalled }
 
 // MarshalText always gives an error.
-func (Code) MarshalText() ([]byte, error) { return nil, errNeverMarshalled }
+func (Code) MarshalText() ([]byte, error) { return nil, secret.ErrNeverMarshalled }

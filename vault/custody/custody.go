@@ -21,14 +21,16 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
+	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
 	"linekeep/vault/keys/pair"
+	"linekeep/vault/secret"
 )
 
 var (
 	// ErrWrongCode reports a whole recovery code of another vault, or of an earlier custody key.
 	ErrWrongCode = errors.New("custody: the recovery code does not open this vault")
-	// ErrAltered reports a custody file or a wrapped key that is not as it was written.
+	// ErrAltered reports a custody file that is not as it was written.
 	ErrAltered = errors.New("custody: altered")
 	// ErrExists reports that there is a custody file already; another one would part old calls from new ones.
 	ErrExists = errors.New("custody: there is a custody key here already")
@@ -44,10 +46,10 @@ const (
 // file is what a custody file says.
 type file struct {
 	number   uint32
-	public   [publicSize]byte
-	digest   [sha256.Size]byte // the whole of what Fingerprint shows the start of
-	recovery [publicSize]byte  // public half of the key that the recovery code stands for
-	wrapped  []byte            // the private half, wrapped to recovery
+	public   [envelope.PublicSize]byte
+	digest   [sha256.Size]byte         // the whole of what Fingerprint shows the start of
+	recovery [envelope.PublicSize]byte // public half of the key that the recovery code stands for
+	wrapped  []byte                    // the private half, wrapped to recovery
 }
 
 func (f *file) marshal(vaultID [keys.VaultIDSize]byte, outer keys.Key) ([]byte, error) {
@@ -56,9 +58,10 @@ func (f *file) marshal(vaultID [keys.VaultIDSize]byte, outer keys.Key) ([]byte, 
 	b.AddUint16(fileVersion)
 	b.AddBytes(vaultID[:])
 	b.AddUint32(f.number)
-	b.AddUint16(kem().ID())
-	b.AddUint16(kdf().ID())
-	b.AddUint16(aead().ID())
+	kemID, kdfID, aeadID := envelope.Suite()
+	b.AddUint16(kemID)
+	b.AddUint16(kdfID)
+	b.AddUint16(aeadID)
 	b.AddBytes(f.public[:])
 	b.AddBytes(f.digest[:])
 	b.AddBytes(f.recovery[:])
@@ -88,6 +91,7 @@ func parse(data []byte, vaultID [keys.VaultIDSize]byte, outer keys.Key) (file, e
 	s := cryptobyte.String(body)
 	var magic, wrapped cryptobyte.String
 	var version, kemID, kdfID, aeadID uint16
+	wantKEM, wantKDF, wantAEAD := envelope.Suite()
 	var id [keys.VaultIDSize]byte
 	if !s.ReadBytes((*[]byte)(&magic), len(fileMagic)) || string(magic) != fileMagic || !s.ReadUint16(&version) {
 		return f, errors.New("not a custody file")
@@ -100,54 +104,51 @@ func parse(data []byte, vaultID [keys.VaultIDSize]byte, outer keys.Key) (file, e
 		s.ReadUint16LengthPrefixed(&wrapped) && s.Empty()
 	f.wrapped = wrapped
 	switch {
-	case !ok || len(f.wrapped) != WrappedSize:
+	case !ok || len(f.wrapped) != envelope.WrappedSize:
 		return f, errors.New("custody file of the wrong length")
 	case id != vaultID:
 		return f, errors.New("custody file of another vault")
-	case kemID != kem().ID() || kdfID != kdf().ID() || aeadID != aead().ID():
+	case kemID != wantKEM || kdfID != wantKDF || aeadID != wantAEAD:
 		return f, errors.New("custody file of another HPKE suite")
 	}
 	return f, nil
 }
 
 // wrapInfo binds the wrapped private half to its vault and its public half.
-func wrapInfo(vaultID [keys.VaultIDSize]byte, public [publicSize]byte) []byte {
-	return keys.Info("custody private", vaultID[:], public[:])
+func wrapInfo(vaultID [keys.VaultIDSize]byte, public [envelope.PublicSize]byte) []byte {
+	return secret.Info("custody private", vaultID[:], public[:])
 }
 
 // Create makes a custody key pair and writes dir/custody.1 and dir/copy/custody.1: the public half in clear and
 // authenticated under outer, the private half wrapped to the key of code. Errors: ErrExists.
-func Create(dir string, vaultID [keys.VaultIDSize]byte, outer keys.Key, code Code) (Public, error) {
+func Create(dir string, vaultID [keys.VaultIDSize]byte, outer keys.Key, code Code) (envelope.Public, error) {
 	for _, path := range []string{filepath.Join(dir, fileName), filepath.Join(dir, "copy", fileName)} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return Public{}, fmt.Errorf("create custody key: %w", errors.Join(ErrExists, err))
+			return envelope.Public{}, fmt.Errorf("create custody key: %w", errors.Join(ErrExists, err))
 		}
 	}
-	private, err := newPrivate()
+	private, err := envelope.New()
 	if err != nil {
-		return Public{}, err
+		return envelope.Public{}, err
 	}
 	defer private.Wipe()
-	recovery, err := code.recovery(vaultID)
+	recovery, err := code.Recovery(vaultID)
 	if err != nil {
-		return Public{}, err
+		return envelope.Public{}, err
 	}
-	to, err := publicFrom(recovery.PublicKey().Bytes())
-	if err != nil {
-		return Public{}, err
-	}
+	defer recovery.Wipe()
 	public := private.Public()
-	f := file{number: fileNumber, public: public.bytes, digest: public.digest(), recovery: to.bytes}
-	if f.wrapped, err = to.Wrap(wrapInfo(vaultID, public.bytes), private.secret); err != nil {
-		return Public{}, err
+	f := file{number: fileNumber, public: public.Bytes(), digest: public.Digest(), recovery: recovery.Public().Bytes()}
+	if f.wrapped, err = recovery.Public().Wrap(wrapInfo(vaultID, f.public), private.Secret()); err != nil {
+		return envelope.Public{}, err
 	}
 	data, err := f.marshal(vaultID, outer)
 	if err != nil {
-		return Public{}, err
+		return envelope.Public{}, err
 	}
 	folder := pair.At(dir, pair.Disk{})
 	if err := errors.Join(folder.Make(), folder.Write(fileName, data)); err != nil {
-		return Public{}, fmt.Errorf("write custody file: %w", err)
+		return envelope.Public{}, fmt.Errorf("write custody file: %w", err)
 	}
 	return public, nil
 }
@@ -158,7 +159,7 @@ type Custody struct {
 	vaultID  [keys.VaultIDSize]byte
 	data     []byte
 	file     file
-	public   Public
+	public   envelope.Public
 	findings []error
 }
 
@@ -169,9 +170,9 @@ func Load(dir string, vaultID [keys.VaultIDSize]byte, outer keys.Key) (*Custody,
 	data, findings, err := c.folder.Read(fileName, func(data []byte) (err error) {
 		c.file, err = parse(data, vaultID, outer)
 		if err == nil {
-			c.public, err = publicFrom(c.file.public[:])
+			c.public, err = envelope.PublicFrom(c.file.public[:])
 		}
-		if err == nil && c.public.digest() != c.file.digest {
+		if err == nil && c.public.Digest() != c.file.digest {
 			err = errors.New("fingerprint is not the public key's")
 		}
 		return err
@@ -191,28 +192,29 @@ func (c *Custody) note(findings []error) {
 }
 
 // Public is the half that wraps.
-func (c *Custody) Public() Public { return c.public }
+func (c *Custody) Public() envelope.Public { return c.public }
 
 // Recover opens the private half with the recovery code. Errors: ErrWrongCode; ErrAltered when the code is right.
-func (c *Custody) Recover(code Code) (Private, error) {
-	recovery, err := code.recovery(c.vaultID)
+func (c *Custody) Recover(code Code) (envelope.Private, error) {
+	recovery, err := code.Recovery(c.vaultID)
 	if err != nil {
-		return Private{}, err
+		return envelope.Private{}, err
 	}
-	if !bytes.Equal(recovery.PublicKey().Bytes(), c.file.recovery[:]) {
-		return Private{}, ErrWrongCode
+	defer recovery.Wipe()
+	if recovery.Public().Bytes() != c.file.recovery {
+		return envelope.Private{}, ErrWrongCode
 	}
-	secret, err := unwrap(recovery, wrapInfo(c.vaultID, c.file.public), c.file.wrapped)
+	secret, err := recovery.Unwrap(wrapInfo(c.vaultID, c.file.public), c.file.wrapped)
 	if err != nil {
-		return Private{}, err
+		return envelope.Private{}, fmt.Errorf("%w: %w", ErrAltered, err)
 	}
-	private, err := privateFrom(secret)
+	private, err := envelope.PrivateFrom(secret)
 	if err != nil {
-		return Private{}, err
+		return envelope.Private{}, err
 	}
-	if private.public.bytes != c.public.bytes {
+	if private.Public().Bytes() != c.public.Bytes() {
 		private.Wipe()
-		return Private{}, fmt.Errorf("%w: the private key is not that of the public one", ErrAltered)
+		return envelope.Private{}, fmt.Errorf("%w: the private key is not that of the public one", ErrAltered)
 	}
 	return private, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
 	"linekeep/vault/keys/pair"
 )
@@ -39,7 +40,7 @@ func TestTheRecoveryCodeOpensWhatThePublicKeyWrapped(t *testing.T) {
 	c := load(t, dir, outer)
 	key := keys.NewKey()
 	wrapped, err := c.Public().Wrap([]byte("info"), key)
-	if err != nil || len(wrapped) != WrappedSize {
+	if err != nil || len(wrapped) != envelope.WrappedSize {
 		t.Fatalf("Wrap: %d bytes, %v", len(wrapped), err)
 	}
 	typed, err := ParseCode(code.Reveal())
@@ -53,7 +54,7 @@ func TestTheRecoveryCodeOpensWhatThePublicKeyWrapped(t *testing.T) {
 	if back, err := private.Unwrap([]byte("info"), wrapped); err != nil || !back.Equal(key) {
 		t.Errorf("Unwrap: %v", err)
 	}
-	if _, err := private.Unwrap([]byte("other"), wrapped); !errors.Is(err, ErrAltered) {
+	if _, err := private.Unwrap([]byte("other"), wrapped); !errors.Is(err, envelope.ErrAltered) {
 		t.Errorf("another info: %v", err)
 	}
 	if private.Public().Fingerprint() != c.Public().Fingerprint() || len(c.Public().Fingerprint()) != 23 {
@@ -168,9 +169,9 @@ func TestCodeAndPrivateKeyCannotBePrinted(t *testing.T) {
 	}
 	type hidden struct {
 		c Code
-		p Private
+		p envelope.Private
 	}
-	secrets := [][]byte{code.secret()[:], private.secret.Bytes()[:], []byte(code.Reveal())}
+	secrets := [][]byte{code.secret()[:], private.Secret().Bytes()[:], []byte(code.Reveal())}
 	for _, v := range []any{code, private, hidden{code, private}, &hidden{code, private}, []any{code, private}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			out := fmt.Sprintf(verb, v)
@@ -215,7 +216,7 @@ func FuzzCustodyFile(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	sample := file{number: 1, wrapped: make([]byte, WrappedSize)}
+	sample := file{number: 1, wrapped: make([]byte, envelope.WrappedSize)}
 	data, err := sample.marshal(vaultID, outer)
 	if err != nil {
 		f.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"linekeep/drivers/tpm/tpmtest"
+	"linekeep/vault/secret"
 )
 
 // hiding is what a key can be inside of.
@@ -68,7 +69,7 @@ func TestAKeyCannotBePrintedInAnyVerbAtAnyDepth(t *testing.T) {
 func TestAKeyIsNeitherEncodedNorLogged(t *testing.T) {
 	k := NewKey()
 	h := hiding{Open: k, hidden: k, any: k}
-	if _, err := json.Marshal(h); !errors.Is(err, errNeverMarshalled) {
+	if _, err := json.Marshal(h); !errors.Is(err, secret.ErrNeverMarshalled) {
 		t.Errorf("JSON: %v", err)
 	}
 	if _, err := xml.Marshal(k); err == nil {
@@ -89,41 +90,6 @@ func TestAKeyIsNeitherEncodedNorLogged(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestAKeyIsCopiedWipedAndDerivedByPurposeAndContext(t *testing.T) {
-	secret := bytes.Repeat([]byte{7}, KeySize)
-	k, err := KeyFrom(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clear(secret)
-	if k.Bytes()[0] != 7 {
-		t.Error("the key is not a copy")
-	}
-	all := []Key{k, k.Derive("a"), k.Derive("b"), k.Derive("a", nil), k.Derive("a", []byte("xy")), k.Derive("a", []byte("x"), []byte("y")), NewKey()}
-	for i, a := range all {
-		for j, b := range all {
-			if a.Equal(b) != (i == j) {
-				t.Errorf("keys %d and %d are the same", i, j)
-			}
-		}
-	}
-	k.Wipe()
-	if *k.Bytes() != [KeySize]byte{} {
-		t.Error("not wiped")
-	}
-	for _, n := range []int{0, KeySize - 1, KeySize + 1} {
-		if _, err := KeyFrom(make([]byte, n)); err == nil {
-			t.Errorf("%d bytes taken for a key", n)
-		}
-	}
-	defer func() {
-		if recover() == nil {
-			t.Error("the zero Key was used")
-		}
-	}()
-	Key{}.Bytes()
 }
 
 func TestAnIDHasOneSpelling(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
-	"linekeep/vault/custody"
+	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
 )
 
@@ -30,7 +30,7 @@ const (
 	// BoxOverhead is by how much a box is longer than what is in it: a random nonce and a tag.
 	BoxOverhead = boxNonce + tagSize
 	// WrapSize is the length of a wrap.
-	WrapSize = custody.WrappedSize + BoxOverhead
+	WrapSize = envelope.WrappedSize + BoxOverhead
 )
 
 // Box seals a value under k (a slot's Meta key, a folder's key) with XChaCha20-Poly1305, a random nonce and the
@@ -73,7 +73,7 @@ func openBox(k keys.Key, boxed, ad []byte) ([]byte, error) {
 // Wrap is XChaCha20-Poly1305(K_wrap, HPKE(custody public key, data key)): 24+80+16 = 120 bytes, bound to the vault
 // and the recording's id on both layers. Opening it takes the slot, which the box has, and the custody key,
 // which a person has.
-func Wrap(vaultID [keys.VaultIDSize]byte, slot keys.Slot, pub custody.Public, d DataKey) ([]byte, error) {
+func Wrap(vaultID [keys.VaultIDSize]byte, slot keys.Slot, pub envelope.Public, d DataKey) ([]byte, error) {
 	id := slot.ID.Append(nil)
 	inner, err := pub.Wrap(keys.Info("data key", vaultID[:], id), d.key())
 	if err != nil {
@@ -87,7 +87,7 @@ func Wrap(vaultID [keys.VaultIDSize]byte, slot keys.Slot, pub custody.Public, d 
 }
 
 // Unwrap gives back the data key. Errors: ErrAltered, also for the slot or the custody key of something else.
-func Unwrap(vaultID [keys.VaultIDSize]byte, slot keys.Slot, priv custody.Private, wrap []byte) (DataKey, error) {
+func Unwrap(vaultID [keys.VaultIDSize]byte, slot keys.Slot, priv envelope.Private, wrap []byte) (DataKey, error) {
 	id := slot.ID.Append(nil)
 	outer := slot.Wrap()
 	defer outer.Wipe()

@@ -10,6 +10,7 @@ import (
 	"linekeep/audio/segment"
 	"linekeep/drivers/tpm/tpmtest"
 	"linekeep/vault/custody"
+	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
 )
 
@@ -19,7 +20,7 @@ var vaultID = [16]byte{1, 2, 3}
 type people struct {
 	keys    *keys.Keys
 	slot    keys.Slot
-	private custody.Private
+	private envelope.Private
 }
 
 func newPeople(t testing.TB) people {

@@ -6,6 +6,7 @@ import (
 
 	"linekeep/audio/segment"
 	"linekeep/vault/custody"
+	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
 	"linekeep/vault/keys/pair"
 	"linekeep/vault/vaulttest/vectors"
@@ -26,7 +27,7 @@ func commonVaultID(t *testing.T) [keys.VaultIDSize]byte {
 }
 
 // custodian is the custody key of section 4.
-func custodian(t *testing.T) custody.Private {
+func custodian(t *testing.T) envelope.Private {
 	t.Helper()
 	v, dir := vectors.Read(t, "custody"), t.TempDir()
 	folder := pair.At(dir, pair.Disk{})

@@ -27,7 +27,7 @@ import (
 	"linekeep/audio/segment"
 	"linekeep/drivers/line"
 	"linekeep/vault/catalog"
-	"linekeep/vault/custody"
+	"linekeep/vault/envelope"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
@@ -79,7 +79,7 @@ type Guard interface {
 // Config says what a store is made of.
 type Config struct {
 	Keys    Keys
-	Public  custody.Public
+	Public  envelope.Public
 	Journal *journal.Journal
 	Guard   Guard
 	Months  *library.Months
