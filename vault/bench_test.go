@@ -14,6 +14,7 @@ import (
 	"linekeep/audio/segment"
 	"linekeep/drivers/tpm/tpmtest"
 	"linekeep/vault/vaulttest"
+	"linekeep/vault/vaulttest/loopdisk"
 	"linekeep/vault/vaulttest/talk"
 )
 
@@ -60,7 +61,7 @@ func quantile(took []time.Duration, q float64) float64 {
 // BenchmarkVault records minutes of 32 calls as fast as the disk takes them, on an ext4 of its own whose device
 // counts what is written to it, with the mover running beside; then it opens the vault as after a crash.
 func BenchmarkVault(b *testing.B) {
-	disk := vaulttest.NewDisk(b, 2048)
+	disk := loopdisk.New(b, 2<<30)
 	device := deviceOf(b, disk.Dir)
 	v := vaulttest.NewOn(b, filepath.Join(disk.Dir, "vault"), tpmtest.Start(b).Open(b))
 	v.Start()

@@ -21,6 +21,7 @@ import (
 	"linekeep/drivers/tpm/tpmtest"
 	"linekeep/vault/catalog"
 	"linekeep/vault/vaulttest"
+	"linekeep/vault/vaulttest/loopdisk"
 )
 
 // acked is what a child was told is stored.
@@ -212,7 +213,7 @@ func TestAPowerCutLosesNothingStored(t *testing.T) {
 	if long() {
 		rounds = 20
 	}
-	disk := vaulttest.NewDisk(t, 512)
+	disk := loopdisk.New(t, 512<<20)
 	v, o := crashVault(t, filepath.Join(disk.Dir, "vault"))
 	r := startRecorder(t, o)
 	for round := range rounds {

@@ -2,7 +2,6 @@ package vault_test
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,32 +12,12 @@ import (
 	"linekeep/vault/space"
 	"linekeep/vault/store"
 	"linekeep/vault/vaulttest"
+	"linekeep/vault/vaulttest/loopdisk"
 	"linekeep/vault/vaulttest/talk"
 )
 
-// brim writes to the disk until it has no block left, and gives what takes it away again.
-func brim(t *testing.T, dir string) (empty func()) {
-	t.Helper()
-	f, err := os.Create(filepath.Join(dir, "filler"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := make([]byte, 1<<20)
-	for size := len(block); size > 0; {
-		if _, err := f.Write(block[:size]); err != nil {
-			size /= 2 // to the last block
-		}
-	}
-	return func() {
-		t.Helper()
-		if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestADiskFilledToTheBrimLosesNothingStoredAndComesBack(t *testing.T) {
-	disk := vaulttest.NewDisk(t, 512)
+	disk := loopdisk.New(t, 512<<20)
 	v := vaulttest.NewOn(t, filepath.Join(disk.Dir, "vault"), tpmtest.Start(t).Open(t))
 	v.Config.Space.StopCalls, v.Config.Space.StopAll, v.Config.Space.Ballast = 128*space.MiB, 96*space.MiB, 64*space.MiB
 	v.Start()
@@ -46,7 +25,7 @@ func TestADiskFilledToTheBrimLosesNothingStoredAndComesBack(t *testing.T) {
 	v.Record(before, 130)
 	during := talk.New(2, time.Now().UTC())
 	v.Say(during.Groups(130, true, false)...)
-	empty := brim(t, disk.Dir)
+	empty := disk.Fill(t)
 
 	refused := refusedWhileFull(t, v, during)
 	if st := v.Status(); st.Space.State != space.Full || st.Space.Alarm == "" {

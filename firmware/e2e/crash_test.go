@@ -9,6 +9,7 @@ import (
 
 	"linekeep/vault"
 	"linekeep/vault/catalog"
+	"linekeep/vault/vaulttest/loopdisk"
 )
 
 // atRisk is what a crash may cost an open call: a tick in the making, and a tick on its way to the disk.
@@ -85,8 +86,8 @@ func (s *site) lostLittle(rows map[string]catalog.Row, at time.Time) {
 }
 
 func TestAPowerCutLosesNoClosedCallAndASecondOfAnOpenOne(t *testing.T) {
-	disk := mounted(t, 700<<20)
-	bin, s := programs(t), newSite(t, filepath.Join(disk.dir, "site"))
+	disk := loopdisk.New(t, 700<<20)
+	bin, s := programs(t), newSite(t, filepath.Join(disk.Dir, "site"))
 	b := s.start(bin)
 	for range rounds(3, 20) {
 		b.goOn(1500*time.Millisecond, 4*time.Second)
@@ -99,16 +100,15 @@ func TestAPowerCutLosesNoClosedCallAndASecondOfAnOpenOne(t *testing.T) {
 		if err := b.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		copied := disk.copy(t)
+		copied := disk.Cut(t)
 		if err := b.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
 		}
-		s.inspect(filepath.Join(copied.dir, "site"), func(v *vault.Vault, rows map[string]catalog.Row) {
+		s.inspect(filepath.Join(copied.Dir, "site"), func(v *vault.Vault, rows map[string]catalog.Row) {
 			s.survived(v, rows, told)
 			s.lostLittle(rows, at)
 		})
-		copied.unmount(t)
-		disk.settle(t, copied)
+		copied.Discard(t)
 	}
 	b.stop()
 }

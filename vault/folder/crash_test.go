@@ -18,6 +18,7 @@ import (
 
 	"linekeep/vault/folder"
 	"linekeep/vault/keys"
+	"linekeep/vault/vaulttest/loopdisk"
 )
 
 // The test binary runs itself as a writer that can be killed: with writerEnv set to a folder, TestMain writes to it
@@ -208,60 +209,15 @@ func inspect(t *testing.T, path string, acked int) int {
 	return n
 }
 
-// loop makes a file system of its own of so many bytes and returns where it is. Where mounting is refused the test
-// fails, unless LINEKEEP_NO_MOUNT is set.
-func loop(t *testing.T, size int64) string {
-	t.Helper()
-	dir := t.TempDir()
-	image, at := filepath.Join(dir, "image"), filepath.Join(dir, "disk")
-	if err := errors.Join(os.Mkdir(at, 0o700), os.WriteFile(image, nil, 0o600), os.Truncate(image, size)); err != nil {
-		t.Fatal(err)
-	}
-	for _, args := range [][]string{{"mkfs.ext4", "-q", "-F", image}, {"mount", "-o", "loop", image, at}} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			if os.Getenv("LINEKEEP_NO_MOUNT") != "" {
-				t.Skipf("SKIPPED: no mounting here (LINEKEEP_NO_MOUNT): %v", err)
-			}
-			t.Fatalf("%v: %v %s", args, err, out)
-		}
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", at).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v %s", err, out)
-		}
-	})
-	return at
-}
-
-// fill writes to a file until the disk has no block left, and returns what takes it away again.
-func fill(t *testing.T, disk string) (empty func()) {
-	t.Helper()
-	file, err := os.Create(filepath.Join(disk, "filler"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	chunk := make([]byte, 256<<10)
-	for size := len(chunk); size > 0; {
-		if _, err := file.Write(chunk[:size]); err != nil {
-			size /= 2 // to the last block
-		}
-	}
-	return func() {
-		if err := errors.Join(file.Close(), os.Remove(file.Name())); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // TestBrimfulDisk: another writer fills the disk to the last block while Puts go on. The process lives, says ErrFull,
 // goes on when there is room again, and nothing acked is lost.
 func TestBrimfulDisk(t *testing.T) {
-	disk := loop(t, 300<<20)
-	path := filepath.Join(disk, "f")
+	disk := loopdisk.New(t, 300<<20)
+	path := filepath.Join(disk.Dir, "f")
 	c := startWriter(t, path, floorEnv+"=8388608")
 	c.follow(func() bool { return c.acked >= 20 })
 	for round := range 2 {
-		empty := fill(t, disk)
+		empty := disk.Fill(t)
 		c.follow(func() bool { return c.full })
 		if !c.full {
 			t.Fatalf("round %d: the writer ended: %q", round, c.last)
@@ -274,7 +230,7 @@ func TestBrimfulDisk(t *testing.T) {
 		}
 	}
 	// Full to the brim at the end: closing is refused, and what is acked is there once there is room again.
-	empty := fill(t, disk)
+	empty := disk.Fill(t)
 	c.follow(func() bool { return c.full })
 	if err := c.stdin.Close(); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"linekeep/vault/folder"
+	"linekeep/vault/vaulttest/loopdisk"
 )
 
 // written is how many bytes the file system at disk has written to its device, which is a loop of our own.
@@ -53,7 +54,7 @@ func TestWriteAmplification(t *testing.T) {
 		readAhead string // KiB
 		most      float64
 	}{{"16", 1.25}, {"8192", 1.25}} {
-		disk := loop(t, 300<<20)
+		disk := loopdisk.New(t, 300<<20).Dir
 		if err := os.WriteFile(devicePath(t, disk, "queue/read_ahead_kb"), []byte(c.readAhead), 0); err != nil {
 			t.Fatal(err)
 		}

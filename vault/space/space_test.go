@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"linekeep/vault/vaulttest/loopdisk"
 )
 
 // paper is a disk that is only numbers.
@@ -152,7 +153,7 @@ func TestConfigFaultsComeTogether(t *testing.T) {
 
 // TestRealDisk: the ballast holds blocks of a real file system, and giving it up gives them back.
 func TestRealDisk(t *testing.T) {
-	disk := loop(t, 64<<20)
+	disk := loopdisk.New(t, 64<<20).Dir
 	cfg := Config{StopCalls: 24 * MiB, StopAll: 12 * MiB, Ballast: 8 * MiB, Poll: time.Second}
 	g, err := New(cfg, disk, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -195,29 +196,4 @@ func TestRealDisk(t *testing.T) {
 	if err := again.Start(t.Context()); err != nil || again.Status().Ballast != cfg.Ballast || again.Status().State != OK {
 		t.Errorf("with room again: %+v, %v", again.Status(), err)
 	}
-}
-
-// loop mounts a file system of its own of so many bytes. Where mounting is refused the test fails, unless
-// LINEKEEP_NO_MOUNT is set.
-func loop(t *testing.T, size int64) string {
-	t.Helper()
-	dir := t.TempDir()
-	image, at := filepath.Join(dir, "image"), filepath.Join(dir, "disk")
-	if err := errors.Join(os.Mkdir(at, 0o700), os.WriteFile(image, nil, 0o600), os.Truncate(image, size)); err != nil {
-		t.Fatal(err)
-	}
-	for _, args := range [][]string{{"mkfs.ext4", "-q", "-F", image}, {"mount", "-o", "loop", image, at}} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			if os.Getenv("LINEKEEP_NO_MOUNT") != "" {
-				t.Skipf("SKIPPED: no mounting here (LINEKEEP_NO_MOUNT): %v", err)
-			}
-			t.Fatalf("%v: %v %s", args, err, out)
-		}
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", at).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v %s", err, out)
-		}
-	})
-	return at
 }
