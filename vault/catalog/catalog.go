@@ -65,6 +65,16 @@ type Folder interface {
 type Config struct {
 	BlockRows int // loose rows that become a block
 	Clock     func() time.Time
+	// Hidden are recordings that are being erased: no query gives them out, and none of them is filed any more. It may be
+	// nil; it is asked once for each query, and what it gave is never changed.
+	Hidden func() map[keys.ID]bool
+}
+
+func (c Config) hidden() map[keys.ID]bool {
+	if c.Hidden == nil {
+		return nil
+	}
+	return c.Hidden()
 }
 
 // Defaults make blocks of 4,096 rows: a few days of a busy office, and about 300 KB.

@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -20,7 +21,8 @@ const rowsPerPut = 500
 const classBlocks = "catalog"
 
 // File takes rows in: nil = they are found from now on, and after a power cut. A row whose id is in the catalogue
-// already is left as it is, so filing twice is the same as once.
+// already is left as it is, so filing twice is the same as once. One that is erased, or is about to be, is passed over:
+// its call was still up when the order came.
 func (c *Catalog) File(ctx context.Context, rows ...Row) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -37,12 +39,15 @@ func (c *Catalog) File(ctx context.Context, rows ...Row) error {
 func (c *Catalog) file(ctx context.Context, rows []Row) error {
 	fresh := make([]Row, 0, len(rows))
 	seen := map[keys.ID]bool{}
+	hidden := c.cfg.hidden()
 	for _, r := range rows {
 		if err := r.Validate(); err != nil {
 			return err
 		}
-		known := c.has(r.ID)
-		if !known && !seen[r.ID] {
+		if hidden[r.ID] || seen[r.ID] {
+			continue
+		}
+		if !c.has(r.ID) {
 			fresh = append(fresh, r.Normal())
 			seen[r.ID] = true
 		}
@@ -76,8 +81,12 @@ func (c *Catalog) has(id keys.ID) bool {
 // putLoose writes rows and shows them to queries.
 func (c *Catalog) putLoose(ctx context.Context, rows []Row) error {
 	var entries []folder.Entry
+	var put []Row
 	for _, r := range rows {
 		slot, err := c.slots.Slot(r.ID)
+		if errors.Is(err, keys.ErrNoSlot) {
+			continue // erased
+		}
 		if err != nil {
 			return fmt.Errorf("row %s: %w", r.ID, err)
 		}
@@ -86,18 +95,22 @@ func (c *Catalog) putLoose(ctx context.Context, rows []Row) error {
 			return err
 		}
 		entries = append(entries, folder.Entry{Key: block.RowKey(r.ID), Value: sealed})
+		put = append(put, r)
+	}
+	if len(put) == 0 {
+		return nil
 	}
 	if err := c.dir.Put(ctx, entries...); err != nil {
 		return err
 	}
 	c.show(func() {
-		for _, r := range rows {
+		for _, r := range put {
 			if _, replaced := c.byID[r.ID]; replaced {
 				c.withdraw(r.ID)
 			}
 			c.byID[r.ID] = r
 		}
-		c.loose = slices.Concat(c.loose, rows)
+		c.loose = slices.Concat(c.loose, put)
 		slices.SortFunc(c.loose, block.Compare)
 	})
 	return nil
@@ -180,11 +193,14 @@ func (c *Catalog) Replace(ctx context.Context, rows ...Row) error {
 
 func (c *Catalog) replace(ctx context.Context, rows []Row) error {
 	want := map[keys.ID]Row{}
+	hidden := c.cfg.hidden()
 	for _, r := range rows {
 		if err := r.Validate(); err != nil {
 			return err
 		}
-		want[r.ID] = r.Normal()
+		if !hidden[r.ID] {
+			want[r.ID] = r.Normal()
+		}
 	}
 	for _, old := range c.blocks {
 		if err := c.replaceIn(ctx, old, want); err != nil {

@@ -60,6 +60,9 @@ func (c *Catalog) Find(ctx context.Context, q Query) iter.Seq2[Row, error] {
 
 // Row gives the row of one recording. Errors: ErrMissing, ErrAltered.
 func (c *Catalog) Row(id keys.ID) (Row, error) {
+	if c.cfg.hidden()[id] {
+		return Row{}, fmt.Errorf("recording %s: %w", id, ErrMissing)
+	}
 	c.mu.RLock()
 	r, ok := c.byID[id]
 	blocks := c.blocks
@@ -111,6 +114,7 @@ func (c *Catalog) All(ctx context.Context) iter.Seq2[Row, error] { return c.Find
 // search is one query under way.
 type search struct {
 	q       Query
+	hidden  map[keys.ID]bool
 	blocks  []*entry
 	lost    []error
 	pending []Row // matched, not yet given out, in order
@@ -120,7 +124,7 @@ type search struct {
 func (c *Catalog) search(q Query) *search {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	s := &search{q: q, blocks: c.blocks}
+	s := &search{q: q, hidden: c.cfg.hidden(), blocks: c.blocks}
 	for _, err := range c.lost {
 		s.lost = append(s.lost, err)
 	}
@@ -135,7 +139,7 @@ func (c *Catalog) search(q Query) *search {
 // matches is the query said of one row.
 func (s *search) matches(r Row) bool {
 	q := s.q
-	return (q.From.IsZero() || !r.Start.Before(q.From)) && (q.To.IsZero() || r.Start.Before(q.To)) &&
+	return !s.hidden[r.ID] && (q.From.IsZero() || !r.Start.Before(q.From)) && (q.To.IsZero() || r.Start.Before(q.To)) &&
 		(q.Lines == nil || slices.Contains(q.Lines, r.Line)) && (q.Direction == nil || *q.Direction == r.Direction) &&
 		r.Duration >= q.MinDuration && (q.MaxDuration == 0 || r.Duration <= q.MaxDuration) &&
 		(q.Before == nil || block.CompareCursors(*q.Before, r.Cursor()) < 0)
@@ -182,7 +186,7 @@ func (s *search) add(rows []Row) {
 func (s *search) open(c *Catalog, b *entry) ([]Row, error) {
 	o := opened{c: c, b: b}
 	places := allPlaces(b.zone.Rows)
-	for _, filter := range []func(*opened, []uint16) ([]uint16, error){s.byLine, s.byDirection, s.byDuration, s.byTime} {
+	for _, filter := range []func(*opened, []uint16) ([]uint16, error){s.byLine, s.byDirection, s.byDuration, s.byTime, s.byHidden} {
 		var err error
 		if places, err = filter(&o, places); err != nil || len(places) == 0 {
 			return nil, err
@@ -289,4 +293,15 @@ func (s *search) byTime(o *opened, places []uint16) ([]uint16, error) {
 		return (!q.From.IsZero() && at.Before(q.From)) || (!q.To.IsZero() && !at.Before(q.To)) ||
 			(q.Before != nil && block.CompareCursors(*q.Before, Cursor{Start: at, ID: block.IDAt(ids, int(i))}) >= 0)
 	}), nil
+}
+
+func (s *search) byHidden(o *opened, places []uint16) ([]uint16, error) {
+	if !mayHaveAny(o.b.zone, s.hidden) {
+		return places, nil
+	}
+	ids, err := o.column(block.ColID)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(places, func(i uint16) bool { return s.hidden[block.IDAt(ids, int(i))] }), nil
 }
