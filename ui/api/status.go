@@ -31,6 +31,8 @@ type Status struct {
 	Alarms    []Alarm
 	Today     Totals
 	Store     Store
+	Custody   string // fingerprint of the key that recordings are locked with, as it is on the disk
+	Rescue    string // fingerprint of the rescue page's certificate: printed on the sheet, seen when the vault is locked
 }
 
 // LineState is what a line is doing.
@@ -82,6 +84,9 @@ type Alarm struct {
 	Todo     string // what to do
 	Since    time.Time
 }
+
+// VaultLocked is the code of the alarm that the vault does not open, though the box records.
+const VaultLocked = "vault.locked"
 
 // Store is how the vault is.
 type Store struct {

@@ -149,19 +149,23 @@ func (c *Console) Serve(ctx context.Context, ln net.Listener) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.hub.Run(ctx) })
 	g.Go(func() error {
-		srv := c.server(ctx, c.handler())
-		srv.TLSConfig = &tls.Config{
-			Certificates: []tls.Certificate{c.cert.pair},
-			MinVersion:   tls.VersionTLS13, // every browser since 2018; an office's telephone recorder has no older guests
-		}
-		return serve(ctx, srv, func() error { return srv.ServeTLS(newDoor(ln, c.cfg.Connections), "", "") })
+		return serveTLS(ctx, newServer(ctx, c.handler(), c.log), c.cert, newDoor(ln, c.cfg.Connections))
 	})
 	return g.Wait()
 }
 
+// serveTLS answers at a door under a certificate until ctx ends.
+func serveTLS(ctx context.Context, srv *http.Server, cert Certificate, door net.Listener) error {
+	srv.TLSConfig = &tls.Config{
+		Certificates: []tls.Certificate{cert.pair},
+		MinVersion:   tls.VersionTLS13, // every browser since 2018; an office's telephone recorder has no older guests
+	}
+	return serve(ctx, srv, func() error { return srv.ServeTLS(door, "", "") })
+}
+
 // redirect sends plain HTTP on to HTTPS, and says nothing else.
 func (c *Console) redirect(ctx context.Context, ln net.Listener) error {
-	srv := c.server(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := newServer(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secureHeaders(w.Header())
 		to, ok := secureAddress(r.Host, c.cfg.Listen)
 		if !ok || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
@@ -169,7 +173,7 @@ func (c *Console) redirect(ctx context.Context, ln net.Listener) error {
 			return
 		}
 		http.Redirect(w, r, to, http.StatusPermanentRedirect)
-	}))
+	}), c.log)
 	return serve(ctx, srv, func() error { return srv.Serve(newDoor(ln, plainConnections)) })
 }
 
@@ -192,12 +196,12 @@ func secureAddress(host, listen string) (string, bool) {
 	return "https://" + net.JoinHostPort(unbracket(name), port) + "/", true
 }
 
-func (c *Console) server(ctx context.Context, h http.Handler) *http.Server {
+func newServer(ctx context.Context, h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, WriteTimeout: answerTime,
 		IdleTimeout: idleTime, MaxHeaderBytes: headerMax,
 		// A person who has not accepted the certificate yet makes a handshake fail every few seconds.
-		ErrorLog:    slog.NewLogLogger(newFewErrors(c.log), slog.LevelWarn),
+		ErrorLog:    slog.NewLogLogger(newFewErrors(log), slog.LevelWarn),
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 }

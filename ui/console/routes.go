@@ -67,9 +67,10 @@ func (c *Console) notFound(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// health is one word for monitoring: 200 while the box records, 503 while it does not.
-func (c *Console) health(w http.ResponseWriter, r *http.Request) {
-	st := c.status(r.Context())
+func (c *Console) health(w http.ResponseWriter, r *http.Request) { oneWord(w, c.status(r.Context())) }
+
+// oneWord is for monitoring: 200 while the box records, 503 while it does not.
+func oneWord(w http.ResponseWriter, st api.Status) {
 	code := http.StatusOK
 	if st.Recording != api.Yes && st.Recording != api.Trouble {
 		code = http.StatusServiceUnavailable

@@ -54,6 +54,11 @@ func (c *Client) Check(ctx context.Context) (v check.Report, err error) {
 	return v, c.ask(ctx, http.MethodPost, pathCheck, nil, &v)
 }
 
+// Press presses the button of a box that only simulates one.
+func (c *Client) Press(ctx context.Context) error {
+	return c.ask(ctx, http.MethodPost, pathPress, nil, &struct{}{})
+}
+
 // Calls lists what the vault holds.
 func (c *Client) Calls(ctx context.Context, q service.Query) (list service.List, err error) {
 	v := url.Values{}

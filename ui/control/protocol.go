@@ -22,6 +22,7 @@ const (
 	pathCalls  = "/v1/calls"
 	pathCheck  = "/v1/check"
 	pathPlay   = "/v1/play"
+	pathPress  = "/v1/press"
 )
 
 // maxQuestion bounds a request's body: an id, a code and two words.
@@ -52,6 +53,8 @@ func codes() []struct {
 		{service.ErrNoCall, "no_call", http.StatusNotFound},
 		{service.ErrWrongCode, "wrong_code", http.StatusUnauthorized},
 		{service.ErrBadQuestion, "bad_question", http.StatusBadRequest},
+		{service.ErrVaultLocked, "vault_locked", http.StatusLocked},
+		{service.ErrNoButton, "no_button", http.StatusConflict},
 	}
 }
 

@@ -97,6 +97,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET "+pathCalls, s.calls)
 	mux.HandleFunc("POST "+pathCheck, s.check)
 	mux.HandleFunc("POST "+pathPlay, s.play)
+	mux.HandleFunc("POST "+pathPress, s.press)
 	return mux
 }
 
@@ -123,6 +124,10 @@ func (s *Server) calls(w http.ResponseWriter, r *http.Request) {
 func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 	v, err := s.svc.Check(r.Context(), service.Machine)
 	s.answer(w, r, v, err)
+}
+
+func (s *Server) press(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, struct{}{}, s.svc.Press(r.Context(), service.Machine))
 }
 
 func (s *Server) play(w http.ResponseWriter, r *http.Request) {

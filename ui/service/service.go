@@ -28,6 +28,8 @@ var (
 	ErrWrongCode = errors.New("service: wrong recovery code")
 	// ErrBadQuestion reports a question that makes no sense, and says which part of it.
 	ErrBadQuestion = errors.New("service: bad question")
+	// ErrVaultLocked reports that the box records and cannot look into its vault: its root does not open.
+	ErrVaultLocked = errors.New("service: the vault is locked")
 )
 
 // maxCalls bounds a list: what a person reads at once, and some 200 KB of answer.
@@ -92,12 +94,31 @@ type Playing struct {
 type Service struct {
 	status func(context.Context) api.Status
 	vault  Vault
+	press  func()        // the button of a box that has none; nil where there is a real one
 	turn   chan struct{} // one place: who holds it makes a copy, or a check; both read the disk as fast as it goes
 }
 
 // New joins health and the vault.
 func New(status func(context.Context) api.Status, vault Vault) *Service {
 	return &Service{status: status, vault: vault, turn: make(chan struct{}, 1)}
+}
+
+// WithButton lets the machine press a button that is only simulated.
+func (s *Service) WithButton(press func()) *Service {
+	s.press = press
+	return s
+}
+
+// Press presses the simulated button. Errors: ErrNoButton where there is a real one, or none.
+func (s *Service) Press(_ context.Context, who Caller) error {
+	if err := allowed(who, ActPress); err != nil {
+		return err
+	}
+	if s.press == nil {
+		return fmt.Errorf("%w: it can only be pressed by hand", ErrNoButton)
+	}
+	s.press()
+	return nil
 }
 
 // Status is how the box is.

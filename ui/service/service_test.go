@@ -7,10 +7,16 @@ import (
 	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"linekeep/ui/api"
 	"linekeep/vault/check"
+	"linekeep/vault/custody"
 )
+
+type always struct{}
+
+func (always) PressedWithin(time.Duration) bool { return true }
 
 type fakeVault struct {
 	limit int
@@ -42,6 +48,10 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		ActPlay: func(c Caller) error {
 			return s.Play(t.Context(), c, io.Discard, Playing{Format: Ogg})
 		},
+		ActRecover: func(c Caller) error {
+			return NewRescue(always{}, func(context.Context, custody.Code) error { return nil }, time.Now).Recover(t.Context(), c, custody.NewCode().Reveal())
+		},
+		ActPress: func(c Caller) error { return s.WithButton(func() {}).Press(t.Context(), c) },
 	}
 	for _, act := range Acts() {
 		if len(callers(act)) == 0 {
@@ -58,6 +68,8 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 	}{
 		{ActStatus, Visitor, true}, {ActStatus, Machine, true}, {ActStatus, "", false},
 		{ActLines, Visitor, true}, {ActLines, Machine, true}, {ActLines, "installer", false},
+		{ActRecover, Visitor, true}, {ActRecover, Machine, true}, {ActRecover, "installer", false},
+		{ActPress, Machine, true}, {ActPress, Visitor, false},
 		{ActCalls, Visitor, false}, {ActCalls, Machine, true},
 		{ActCheck, Visitor, false}, {ActCheck, Machine, true},
 		{ActPlay, Visitor, false}, {ActPlay, Machine, true}, {ActPlay, "", false},

@@ -24,18 +24,24 @@ const (
 	ActCalls  Act = "calls"
 	ActCheck  Act = "check"
 	ActPlay   Act = "play"
+	// ActRecover opens a locked vault: with the code and the button, so whoever has both may.
+	ActRecover Act = "recover"
+	// ActPress presses the button of a box that has none: linekeepd-sim's.
+	ActPress Act = "press"
 )
 
 // Acts are all of them, for tests and for the list of endpoints.
-func Acts() []Act { return []Act{ActStatus, ActLines, ActCalls, ActCheck, ActPlay} }
+func Acts() []Act {
+	return []Act{ActStatus, ActLines, ActCalls, ActCheck, ActPlay, ActRecover, ActPress}
+}
 
 // callers is the permission table. Calls and play are the machine's for now, so that the spine can be tried from end to
 // end; the register takes both away from it and gives them to cases and grants (P07).
 func callers(a Act) []Caller {
 	switch a {
-	case ActStatus, ActLines:
+	case ActStatus, ActLines, ActRecover:
 		return []Caller{Visitor, Machine}
-	case ActCheck, ActCalls, ActPlay:
+	case ActCheck, ActCalls, ActPlay, ActPress:
 		return []Caller{Machine}
 	}
 	return nil

@@ -62,6 +62,19 @@ func Scenes() []Scene {
 	}
 }
 
+// Locked is an office whose box records while its vault does not open.
+func Locked() api.Status {
+	st := Quiet()
+	st.Recording, st.Sentence = api.Trouble, "The box records, but its vault is locked. 1 call now."
+	st.Custody, st.Rescue = "JHAWT-8GXCX-6G021-Q3C8H", "1C2D 3E4F"
+	st.Today = api.Totals{Seen: 3, Recorded: 2, Now: 1}
+	st.Alarms = []api.Alarm{{Code: api.VaultLocked, Severity: "fault", Title: "The box records, but its vault is locked",
+		Text:  "The security chip was wiped, or is another one. No call can be found or heard until the vault is opened again.",
+		Todo:  "Open this box's page in a browser, press the button on the box and type the recovery code of the printed sheet.",
+		Since: ago(12 * time.Minute)}}
+	return st
+}
+
 func ringing() api.Status {
 	st := Quiet()
 	st.Lines[2].State, st.Lines[2].Since = api.Ringing, ago(6*time.Second)

@@ -1,0 +1,20 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"linekeep/vault/check"
+)
+
+// Locked is a vault that records and whose root does not open: nothing can be found in it, heard or checked.
+func Locked(why error) Vault { return locked{why} }
+
+type locked struct{ why error }
+
+func (l locked) err() error { return fmt.Errorf("%w: %w", ErrVaultLocked, l.why) }
+
+func (l locked) Find(context.Context, Query) (List, error)      { return List{}, l.err() }
+func (l locked) Play(context.Context, io.Writer, Playing) error { return l.err() }
+func (l locked) Check(context.Context) (check.Report, error)    { return check.Report{}, l.err() }
