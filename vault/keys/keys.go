@@ -69,6 +69,7 @@ type Keys struct {
 
 	writing sync.Mutex // held while the root changes, before mu
 	lastSeq uint64     // under writing: the newest sequence ever tried, used up or not
+	epoch   uint64     // under writing: where the chip's counter stands, and what roots are sealed for
 
 	mu       sync.Mutex // guards all below; never held over the chip
 	closed   bool
@@ -80,7 +81,7 @@ type Keys struct {
 	findings []error
 }
 
-// Create makes the keys of a new vault: a root without shards. Errors: ErrExists, tpm.ErrUnavailable.
+// Create prepares the chip and makes the keys of a new vault: a root without shards. Errors: ErrExists, tpm.ErrOwned, tpm.ErrUnavailable.
 func Create(ctx context.Context, c Config, chip tpm.Sealer) (*Keys, error) {
 	return create(ctx, c, chip, pair.Disk{})
 }
@@ -102,6 +103,12 @@ func create(ctx context.Context, c Config, chip tpm.Sealer, fs pair.FS) (*Keys, 
 			return nil, fmt.Errorf("create keys in %s: %w", c.Dir, ErrExists)
 		}
 	}
+	if _, err := chip.Prepare(ctx); err != nil {
+		return nil, fmt.Errorf("create keys: %w", err)
+	}
+	if k.epoch, err = chip.Epoch(ctx); err != nil {
+		return nil, fmt.Errorf("create keys: %w", err)
+	}
 	rand.Read(k.vaultID[:])
 	k.lastSeq = 1
 	first := &contents{vault: NewKey(), nextShard: 1}
@@ -114,7 +121,7 @@ func create(ctx context.Context, c Config, chip tpm.Sealer, fs pair.FS) (*Keys, 
 // VaultID names the vault; it is bound into everything that is sealed.
 func (k *Keys) VaultID() [VaultIDSize]byte { return k.vaultID }
 
-// Epoch counts what was erased for good. It is 1 until erasure comes.
+// Epoch counts what was erased for good: it is where the chip's counter stood when the root was sealed.
 func (k *Keys) Epoch() uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -136,7 +143,7 @@ func (k *Keys) vaultKey() Key {
 // commit writes a root with contents under sequence lastSeq, and makes it the current one. The caller
 // holds writing and has counted lastSeq up. An error leaves the root before it in force.
 func (k *Keys) commit(ctx context.Context, c *contents) error {
-	id := rootID{epoch: firstEpoch, seq: k.lastSeq}
+	id := rootID{epoch: k.epoch, seq: k.lastSeq}
 	c.written = k.clock().UTC().Truncate(time.Second)
 	file, err := k.sealFresh(ctx, id, c)
 	if err != nil {
@@ -155,11 +162,11 @@ func (k *Keys) commit(ctx context.Context, c *contents) error {
 func (k *Keys) sealFresh(ctx context.Context, id rootID, c *contents) ([]byte, error) {
 	rootKey := NewKey()
 	defer rootKey.Wipe()
-	blob, err := k.chip.Seal(ctx, rootKey.Bytes()[:])
+	blob, err := k.chip.Seal(ctx, rootKey.Bytes()[:], id.epoch)
 	if err != nil {
 		return nil, fmt.Errorf("seal root key: %w", err)
 	}
-	back, err := k.chip.Unseal(ctx, blob)
+	back, err := k.chip.Unseal(ctx, blob, id.epoch)
 	if err != nil {
 		return nil, fmt.Errorf("try new root key: %w", err)
 	}

@@ -93,6 +93,7 @@ func (k *Keys) tryRoot(ctx context.Context, id rootID) error {
 		return err
 	}
 	k.vaultID, k.id, k.root, k.contents = vaultID, id, file, c
+	k.epoch = id.epoch
 	k.note(findings...)
 	return nil
 }
@@ -105,7 +106,7 @@ func (k *Keys) unsealRoot(ctx context.Context, id rootID, file []byte) (vaultID 
 	if r.id != id {
 		return vaultID, nil, fmt.Errorf("says it is %s", r.id.fileName())
 	}
-	secret, err := k.chip.Unseal(ctx, r.blob)
+	secret, err := k.chip.Unseal(ctx, r.blob, r.id.epoch)
 	if err != nil {
 		return vaultID, nil, fmt.Errorf("unseal root key: %w", err)
 	}

@@ -18,8 +18,6 @@ import (
 const (
 	rootMagic   = "LKroot"
 	rootVersion = 1
-	// firstEpoch stays until erasure moves the chip's counter with each epoch.
-	firstEpoch = 1
 )
 
 // Tags of the fields in a root. A tag that a program does not know it keeps and writes back as it was.

@@ -162,11 +162,15 @@ func (p Policy) vendorKey() (vendorKey, error) {
 	return v, nil
 }
 
-// authPolicy is what a sealed object carries: PolicyAuthorize(vendor key, ref) and nothing before or after it.
-func (v vendorKey) authPolicy(ref string) ([]byte, error) {
+// authPolicy is what a sealed object carries: PolicyAuthorize(vendor key, ref), which takes the place of what was measured
+// before it, and then the counter.
+func (v vendorKey) authPolicy(ref string, last tpm2.PolicyNV) ([]byte, error) {
 	calculator, err := tpm2.NewPolicyCalculator(tpm2.TPMAlgSHA256)
 	if err == nil {
 		err = tpm2.PolicyAuthorize{KeySign: v.name, PolicyRef: tpm2.TPM2BDigest{Buffer: []byte(ref)}}.Update(calculator)
+	}
+	if err == nil {
+		err = last.Update(calculator)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("compute the object's policy: %w", err)
@@ -192,12 +196,12 @@ func ReadPCRs(ctx context.Context, path string, pcrs []int) (approved []byte, er
 	if err != nil {
 		return nil, fmt.Errorf("read PCRs: %w", err)
 	}
-	defer func() { err = classify(errors.Join(err, l.close())) }()
+	defer func() { err = classify(errors.Join(err, l.Close())) }()
 	trial, _, err := tpm2.PolicySession(l, tpm2.TPMAlgSHA256, nonceBytes, tpm2.Trial())
 	if err != nil {
 		return nil, fmt.Errorf("read PCRs: %w", err)
 	}
-	l.keep(trial.Handle())
+	l.Keep(trial.Handle())
 	if _, err := (tpm2.PolicyPCR{PolicySession: trial.Handle(), Pcrs: pcrSelection(pcrs)}).Execute(l); err != nil {
 		return nil, fmt.Errorf("read PCRs: %w", err)
 	}

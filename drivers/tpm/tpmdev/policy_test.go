@@ -84,15 +84,12 @@ func TestTheDemonstrationsVendorKeyIsKeptAndPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blob, err := chip.OpenWith(t, first).Seal(t.Context(), []byte("secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	blob := mustSeal(t, chip.OpenWith(t, first), []byte("secret"))
 	second, err := tpmdemo.Make(t.Context(), chip.Socket, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := chip.OpenWith(t, second).Unseal(t.Context(), blob); err != nil {
+	if _, err := chip.OpenWith(t, second).Unseal(t.Context(), blob, 1); err != nil {
 		t.Errorf("after a second Make: %v", err)
 	}
 	for _, name := range []string{"vendor.pem", "policy.json"} {

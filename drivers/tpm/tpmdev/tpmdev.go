@@ -1,25 +1,25 @@
-// Package tpmdev seals on a TPM 2.0: a device of the kernel, or the unix socket of a software TPM.
+// Package tpmdev is a TPM 2.0: a device of the kernel, or the unix socket of a software TPM.
 //
 //	In:    a path, and the vendor's Policy
-//	Out:   a tpm.Sealer
+//	Out:   a tpm.Chip
 //	Owner: the caller; no goroutine of ours, calls take turns
 //	Full:  a chip has three slots for objects; an operation loads two at most and flushes both
 //
 // A sealed object can be used in one way only: PolicyPCR brings a session to what was measured at boot,
-// PolicyAuthorize accepts it if the vendor has signed exactly that, for our purpose (Policy.Ref). So a new
-// firmware needs a new signature, never a new sealing. There is no password.
+// PolicyAuthorize accepts it if the vendor has signed exactly that, for our purpose (Policy.Ref), and PolicyNV
+// if the counter has not passed the object's epoch. So a new firmware needs a new signature, never a new sealing, and
+// one step of the counter revokes. There is no password.
 //
-// The wire between processor and chip is not trusted: sessions are salted to the storage key and the secret
-// crosses under AES-128-CFB in both directions. Until the storage key's name is pinned at provisioning, whoever
-// can put something of their own between the two from the first day on still reads along.
+// The wire between processor and chip is not trusted: sessions are salted to the storage key, and secrets and authorisations
+// cross under AES-128-CFB or as an HMAC. Until the chip's Identity is pinned, whoever can put something of their own
+// between the two from the first day on still reads along.
 package tpmdev
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"github.com/google/go-tpm/tpm2"
 
@@ -33,17 +33,17 @@ type Device struct {
 	socket bool
 	policy Policy
 	vendor vendorKey
-	srk    tpm2.TPM2BName // of the storage key found by Open; another one later is another chip
-	turn   chan struct{}  // one token: an operation is under way
+	chip   *known        // what was found first; another one later is another chip. Only whoever has the turn touches it
+	turn   chan struct{} // one token: an operation is under way
 	closed chan struct{}
 }
 
-var _ tpm.Sealer = (*Device)(nil)
+var _ tpm.Chip = (*Device)(nil)
 
 // oneTurn is the size of turn: the chip does one thing at a time.
 const oneTurn = 1
 
-// Open finds the chip and its storage key, which it makes and persists the first time. Ref is the purpose that
+// Open finds the chip, and shuts its platform hierarchy. It makes nothing: see Prepare. Ref is the purpose that
 // the caller accepts, "linekeep-release" or "linekeep-demo"; a policy for another one is ErrRefused.
 // Errors: ErrPolicy, tpm.ErrRefused, tpm.ErrUnavailable.
 func Open(ctx context.Context, path string, policy Policy, ref string) (*Device, error) {
@@ -63,9 +63,13 @@ func Open(ctx context.Context, path string, policy Policy, ref string) (*Device,
 	}
 	d := &Device{path: path, socket: socket, policy: policy, vendor: vendor, turn: make(chan struct{}, oneTurn), closed: make(chan struct{})}
 	err = d.do(ctx, func(l *link) error {
-		key, err := l.storageKey()
-		d.srk = key.Name
-		return err
+		if err := l.shutPlatform(); err != nil {
+			return err
+		}
+		if _, err := l.chip(d); !errors.Is(err, tpm.ErrNotReady) {
+			return err
+		}
+		return nil // a chip that nobody prepared yet
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open TPM %s: %w", path, err)
@@ -73,52 +77,40 @@ func Open(ctx context.Context, path string, policy Policy, ref string) (*Device,
 	return d, nil
 }
 
-func isSocket(path string) (bool, error) {
-	info, err := os.Stat(path)
+// chip gives the storage key, and refuses a chip of another identity than was found first. Errors: tpm.ErrNotReady, tpm.ErrRefused.
+func (l *link) chip(d *Device) (storage, error) {
+	if d.chip == nil {
+		p, err := l.look()
+		if err != nil {
+			return storage{}, err
+		}
+		if !p.whole() {
+			return storage{}, tpm.ErrNotReady
+		}
+		d.chip = p.known()
+		return p.storage, nil
+	}
+	key, err := l.lookStorage()
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return false, fmt.Errorf("%w: %w", tpm.ErrUnavailable, err)
 	case err != nil:
-		return false, fmt.Errorf("look at TPM: %w: %w", tpm.ErrUnavailable, err)
-	case info.Mode()&os.ModeSocket != 0:
-		return true, nil
-	case info.Mode()&os.ModeCharDevice != 0:
-		return false, nil
+		return key, err
+	case len(key.Name.Buffer) == 0:
+		return key, fmt.Errorf("%w any more", tpm.ErrNotReady)
+	case !bytes.Equal(key.Name.Buffer, d.chip.storage.Buffer):
+		return key, fmt.Errorf("%w: the storage key is another one than at the start", tpm.ErrRefused)
 	}
-	return false, fmt.Errorf("%w: %s is neither a device nor a socket", tpm.ErrUnavailable, path)
+	return key, nil
 }
 
-// Seal implements tpm.Sealer.
-func (d *Device) Seal(ctx context.Context, secret []byte) (tpm.Blob, error) {
-	if len(secret) == 0 || len(secret) > tpm.MaxSecret {
-		return nil, fmt.Errorf("seal: a TPM seals 1 to %d bytes, not %d", tpm.MaxSecret, len(secret))
-	}
-	var blob tpm.Blob
-	err := d.do(ctx, func(l *link) (err error) {
-		blob, err = l.seal(d, secret)
-		return err
+// with runs an operation that needs a prepared chip.
+func (d *Device) with(ctx context.Context, operate func(l *link, key storage, chip *known) error) error {
+	return d.do(ctx, func(l *link) error {
+		key, err := l.chip(d)
+		if err != nil {
+			return err
+		}
+		return operate(l, key, d.chip)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("seal: %w", unavailable(err)) // no refusal is known of sealing: it asks for no authorisation
-	}
-	return blob, nil
-}
-
-// Unseal implements tpm.Sealer.
-func (d *Device) Unseal(ctx context.Context, blob tpm.Blob) ([]byte, error) {
-	object, err := parseBlob(blob)
-	if err != nil {
-		return nil, fmt.Errorf("unseal: %w: %w", tpm.ErrRefused, err)
-	}
-	var secret []byte
-	err = d.do(ctx, func(l *link) (err error) {
-		secret, err = l.unseal(d, object)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("unseal: %w", err)
-	}
-	return secret, nil
 }
 
 // Close implements tpm.Sealer. It waits for an operation under way; a second Close does nothing.
@@ -133,8 +125,9 @@ func (d *Device) Close() error {
 	return nil
 }
 
-// do runs one operation on a link of its own, and frees all it loaded.
-func (d *Device) do(ctx context.Context, operate func(*link) error) (err error) {
+// do runs one operation on a link of its own, and frees all it loaded. When the chip's slots are taken, it frees what it
+// can and tries once more: no operation has an effect before it has all it needs.
+func (d *Device) do(ctx context.Context, operate func(*link) error) error {
 	select {
 	case d.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -146,15 +139,33 @@ func (d *Device) do(ctx context.Context, operate func(*link) error) (err error) 
 		return fmt.Errorf("%w: closed", tpm.ErrUnavailable)
 	default:
 	}
+	err := d.once(ctx, d.socket, operate)
+	if slotsTaken(err) {
+		err = d.once(ctx, true, operate)
+	}
+	return err
+}
+
+func (d *Device) once(ctx context.Context, sweep bool, operate func(*link) error) (err error) {
 	l, err := dial(ctx, d.path, d.socket)
 	if err != nil {
 		return err
 	}
-	defer func() { err = classify(errors.Join(err, l.close())) }()
-	if d.socket {
-		if err := l.sweep(); err != nil {
+	defer func() { err = classify(errors.Join(err, l.Close())) }()
+	if sweep {
+		if err := l.Sweep(); err != nil {
 			return err
 		}
 	}
 	return operate(l)
+}
+
+// slotsTaken says whether an operation failed for want of room on the chip.
+func slotsTaken(err error) bool {
+	for _, code := range []tpm2.TPMRC{tpm2.TPMRCObjectMemory, tpm2.TPMRCObjectHandles, tpm2.TPMRCSessionMemory, tpm2.TPMRCSessionHandles, tpm2.TPMRCMemory} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
 }

@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestASoftwareTPMKeepsEveryPromise(t *testing.T) {
-	tpmtest.Run(t, func(t *testing.T) (chip, other tpm.Sealer) {
+	tpmtest.Run(t, func(t *testing.T) (chip, other tpm.Chip) {
 		return tpmtest.Start(t).Open(t), tpmtest.Start(t).Open(t)
 	})
 }
@@ -53,9 +53,18 @@ func measure(t *testing.T, chip *tpmtest.Chip, pcr uint32) {
 	}
 }
 
+// ready opens a chip and prepares it.
+func ready(t testing.TB, chip *tpmtest.Chip) *tpmdev.Device {
+	t.Helper()
+	d := chip.Open(t)
+	tpmtest.Prepared(t, d)
+	return d
+}
+
 func mustSeal(t *testing.T, d *tpmdev.Device, secret []byte) tpm.Blob {
 	t.Helper()
-	blob, err := d.Seal(t.Context(), secret)
+	tpmtest.Prepared(t, d)
+	blob, err := d.Seal(t.Context(), secret, 1)
 	if err != nil {
 		t.Fatalf("Seal: %v", err)
 	}
@@ -64,7 +73,7 @@ func mustSeal(t *testing.T, d *tpmdev.Device, secret []byte) tpm.Blob {
 
 func wantUnseal(t *testing.T, d *tpmdev.Device, blob tpm.Blob, want error) {
 	t.Helper()
-	secret, err := d.Unseal(t.Context(), blob)
+	secret, err := d.Unseal(t.Context(), blob, 1)
 	if !errors.Is(err, want) {
 		t.Errorf("Unseal: got %v, want %v", err, want)
 	}
@@ -75,7 +84,7 @@ func wantUnseal(t *testing.T, d *tpmdev.Device, blob tpm.Blob, want error) {
 
 func TestAnUnsignedStateIsRefusedAndASignatureOpensTheSameBlob(t *testing.T) {
 	chip := tpmtest.Start(t)
-	old := chip.Open(t)
+	old := ready(t, chip)
 	blob := mustSeal(t, old, []byte("secret"))
 	wantUnseal(t, old, blob, nil)
 	measure(t, chip, 12) // outside the policy
@@ -95,7 +104,7 @@ func TestABlobOfOnePurposeIsRefusedForAnother(t *testing.T) {
 
 func TestAnotherVendorsSignatureIsRefused(t *testing.T) {
 	chip := tpmtest.Start(t)
-	blob := mustSeal(t, chip.Open(t), []byte("secret"))
+	blob := mustSeal(t, ready(t, chip), []byte("secret"))
 	stranger, err := tpmdemo.NewVendor()
 	if err != nil {
 		t.Fatal(err)
@@ -109,11 +118,11 @@ func TestAnotherVendorsSignatureIsRefused(t *testing.T) {
 
 func TestADeadChipIsUnavailable(t *testing.T) {
 	chip := tpmtest.Start(t)
-	d := chip.Open(t)
+	d := ready(t, chip)
 	blob := mustSeal(t, d, []byte("secret"))
 	chip.Stop()
 	wantUnseal(t, d, blob, tpm.ErrUnavailable)
-	if _, err := d.Seal(t.Context(), []byte("x")); !errors.Is(err, tpm.ErrUnavailable) {
+	if _, err := d.Seal(t.Context(), []byte("x"), 1); !errors.Is(err, tpm.ErrUnavailable) {
 		t.Errorf("Seal: %v", err)
 	}
 	for _, path := range []string{chip.Socket, "/nonexistent", "/etc/passwd"} {
@@ -157,7 +166,7 @@ func loaded(t *testing.T, chip *tpmtest.Chip) (handles []tpm2.TPMHandle) {
 
 func TestNothingStaysLoadedAfterManyRounds(t *testing.T) {
 	chip := tpmtest.Start(t)
-	d := chip.Open(t)
+	d := ready(t, chip)
 	for range 50 {
 		blob := mustSeal(t, d, []byte("secret"))
 		wantUnseal(t, d, blob, nil)
@@ -174,7 +183,7 @@ func TestNothingStaysLoadedAfterManyRounds(t *testing.T) {
 
 func TestWhatAKilledProcessLeftLoadedIsFreed(t *testing.T) {
 	chip := tpmtest.Start(t)
-	d := chip.Open(t)
+	d := ready(t, chip)
 	for range 3 { // all the slots there are
 		if _, err := (tpm2.CreatePrimary{PrimaryHandle: tpm2.TPMRHOwner, InPublic: tpm2.New2B(tpm2.ECCSRKTemplate)}).Execute(raw(t, chip)); err != nil {
 			t.Fatal(err)
@@ -215,7 +224,7 @@ func TestTheSecretNeverCrossesTheWireInClear(t *testing.T) {
 	}
 	secret := []byte("thirty-two bytes that are hidden")
 	blob := mustSeal(t, d, secret)
-	if back, err := d.Unseal(t.Context(), blob); err != nil || !bytes.Equal(back, secret) {
+	if back, err := d.Unseal(t.Context(), blob, 1); err != nil || !bytes.Equal(back, secret) {
 		t.Fatalf("Unseal: %v", err)
 	}
 	for i := 0; i+8 <= len(secret); i++ {
@@ -251,7 +260,7 @@ func TestABusyChipIsAskedAgain(t *testing.T) {
 
 func TestAPCRThatMovesBetweenPolicyAndUseBuildsTheSessionAnew(t *testing.T) {
 	chip := tpmtest.Start(t)
-	blob := mustSeal(t, chip.Open(t), []byte("secret"))
+	blob := mustSeal(t, ready(t, chip), []byte("secret"))
 	for times, want := range map[int]error{1: nil, 2: nil, 100: tpm.ErrUnavailable} {
 		p := &proxy{answer: busy(tpm2.TPMRCPCRChanged, times, tpm2.TPMCCUnseal)}
 		p.serve(t, chip)
@@ -268,7 +277,7 @@ func TestAPCRThatMovesBetweenPolicyAndUseBuildsTheSessionAnew(t *testing.T) {
 
 func TestALockedOutChipIsUnavailableNotRefused(t *testing.T) {
 	chip := tpmtest.Start(t)
-	blob := mustSeal(t, chip.Open(t), []byte("secret"))
+	blob := mustSeal(t, ready(t, chip), []byte("secret"))
 	p := &proxy{answer: busy(tpm2.TPMRCLockout, 100, tpm2.TPMCCUnseal)}
 	p.serve(t, chip)
 	d, err := tpmdev.Open(t.Context(), p.path, chip.Demo, tpmdev.RefDemo)
@@ -292,23 +301,23 @@ func TestAChipThatTalksNonsenseIsUnavailable(t *testing.T) {
 }
 
 func BenchmarkSeal(b *testing.B) {
-	d := tpmtest.Start(b).Open(b)
+	d := ready(b, tpmtest.Start(b))
 	secret := make([]byte, 32)
 	for b.Loop() {
-		if _, err := d.Seal(b.Context(), secret); err != nil {
+		if _, err := d.Seal(b.Context(), secret, 1); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func BenchmarkUnseal(b *testing.B) {
-	d := tpmtest.Start(b).Open(b)
-	blob, err := d.Seal(b.Context(), make([]byte, 32))
+	d := ready(b, tpmtest.Start(b))
+	blob, err := d.Seal(b.Context(), make([]byte, 32), 1)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := d.Unseal(b.Context(), blob); err != nil {
+		if _, err := d.Unseal(b.Context(), blob, 1); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,7 +1,7 @@
-// Package tpmtest has what tests need of a security chip: the suite that every Sealer passes, a private
+// Package tpmtest has what tests need of a security chip: the suite that every Chip passes, a private
 // software TPM, and a sealer in memory.
 //
-//	In:    a way to open a Sealer
+//	In:    a way to open a chip
 //	Out:   failures of the test, each named as the promise it breaks
 //	Owner: the test; what was started ends with it
 //	Full:  one swtpm per Start, a process of some 5 MB
@@ -19,10 +19,10 @@ import (
 )
 
 // opener gives a chip and a second, other one.
-type opener func(t *testing.T) (chip, other tpm.Sealer)
+type opener func(t *testing.T) (chip, other tpm.Chip)
 
-// Run checks every promise written on tpm.Sealer. Open gives a chip and a second, other one.
-func Run(t *testing.T, open func(t *testing.T) (chip, other tpm.Sealer)) {
+// Run checks every promise written on tpm.Chip. Open gives a chip and a second, other one.
+func Run(t *testing.T, open func(t *testing.T) (chip, other tpm.Chip)) {
 	for _, promise := range []struct {
 		name string
 		keep func(t *testing.T, open opener)
@@ -36,15 +36,29 @@ func Run(t *testing.T, open func(t *testing.T) (chip, other tpm.Sealer)) {
 		{"many at once take turns", takeTurns},
 		{"a closed sealer is unavailable", closedSealer},
 	} {
-		t.Run(promise.name, func(t *testing.T) { promise.keep(t, open) })
+		t.Run(promise.name, func(t *testing.T) {
+			promise.keep(t, func(t *testing.T) (chip, other tpm.Chip) {
+				chip, other = open(t)
+				return Prepared(t, chip), Prepared(t, other)
+			})
+		})
 	}
+}
+
+// Prepared prepares a chip.
+func Prepared(t testing.TB, chip tpm.Chip) tpm.Chip {
+	t.Helper()
+	if _, err := chip.Prepare(t.Context()); err != nil {
+		t.Fatalf("Prepare: %v", err)
+	}
+	return chip
 }
 
 func comesBack(t *testing.T, open opener) {
 	chip, _ := open(t)
 	for _, n := range []int{1, 31, 32, 64, tpm.MaxSecret} {
 		secret := bytes.Repeat([]byte{byte(n)}, n)
-		back, err := chip.Unseal(t.Context(), seal(t, chip, secret))
+		back, err := chip.Unseal(t.Context(), seal(t, chip, secret), 1)
 		if err != nil || !bytes.Equal(back, secret) {
 			t.Errorf("%d bytes: back %d bytes, %v", n, len(back), err)
 		}
@@ -54,7 +68,7 @@ func comesBack(t *testing.T, open opener) {
 func outOfRange(t *testing.T, open opener) {
 	chip, _ := open(t)
 	for _, n := range []int{0, tpm.MaxSecret + 1} {
-		if _, err := chip.Seal(t.Context(), make([]byte, n)); err == nil {
+		if _, err := chip.Seal(t.Context(), make([]byte, n), 1); err == nil {
 			t.Errorf("%d bytes: sealed", n)
 		}
 	}
@@ -93,13 +107,13 @@ func endedContext(t *testing.T, open opener) {
 	blob := seal(t, chip, []byte("secret"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := chip.Seal(ctx, []byte("x")); !errors.Is(err, tpm.ErrUnavailable) {
+	if _, err := chip.Seal(ctx, []byte("x"), 1); !errors.Is(err, tpm.ErrUnavailable) {
 		t.Errorf("Seal: got %v, want ErrUnavailable", err)
 	}
-	if _, err := chip.Unseal(ctx, blob); !errors.Is(err, tpm.ErrUnavailable) {
+	if _, err := chip.Unseal(ctx, blob, 1); !errors.Is(err, tpm.ErrUnavailable) {
 		t.Errorf("Unseal: got %v, want ErrUnavailable", err)
 	}
-	if _, err := chip.Unseal(t.Context(), blob); err != nil {
+	if _, err := chip.Unseal(t.Context(), blob, 1); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -110,10 +124,10 @@ func takeTurns(t *testing.T, open opener) {
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {
-			if back, err := chip.Unseal(t.Context(), blob); err != nil || string(back) != "secret" {
+			if back, err := chip.Unseal(t.Context(), blob, 1); err != nil || string(back) != "secret" {
 				t.Errorf("Unseal: %v", err)
 			}
-			if _, err := chip.Seal(t.Context(), []byte("more")); err != nil {
+			if _, err := chip.Seal(t.Context(), []byte("more"), 1); err != nil {
 				t.Errorf("Seal: %v", err)
 			}
 		})
@@ -127,23 +141,23 @@ func closedSealer(t *testing.T, open opener) {
 	if err := errors.Join(chip.Close(), chip.Close()); err != nil {
 		t.Errorf("Close: %v", err)
 	}
-	if _, err := chip.Unseal(t.Context(), blob); !errors.Is(err, tpm.ErrUnavailable) {
+	if _, err := chip.Unseal(t.Context(), blob, 1); !errors.Is(err, tpm.ErrUnavailable) {
 		t.Errorf("got %v, want ErrUnavailable", err)
 	}
 }
 
-func seal(t *testing.T, chip tpm.Sealer, secret []byte) tpm.Blob {
+func seal(t *testing.T, chip tpm.Chip, secret []byte) tpm.Blob {
 	t.Helper()
-	blob, err := chip.Seal(t.Context(), secret)
+	blob, err := chip.Seal(t.Context(), secret, 1)
 	if err != nil {
 		t.Fatalf("Seal: %v", err)
 	}
 	return blob
 }
 
-func refused(t *testing.T, chip tpm.Sealer, blob tpm.Blob) {
+func refused(t *testing.T, chip tpm.Chip, blob tpm.Blob) {
 	t.Helper()
-	if _, err := chip.Unseal(t.Context(), blob); !errors.Is(err, tpm.ErrRefused) {
+	if _, err := chip.Unseal(t.Context(), blob, 1); !errors.Is(err, tpm.ErrRefused) {
 		t.Errorf("got %v, want ErrRefused", err)
 	}
 }

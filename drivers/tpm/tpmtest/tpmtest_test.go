@@ -7,6 +7,6 @@ import (
 	"linekeep/drivers/tpm/tpmtest"
 )
 
-func TestTheSealerInMemoryKeepsEveryPromise(t *testing.T) {
-	tpmtest.Run(t, func(*testing.T) (chip, other tpm.Sealer) { return tpmtest.NewMemory(), tpmtest.NewMemory() })
+func TestTheChipInMemoryKeepsEveryPromise(t *testing.T) {
+	tpmtest.Run(t, func(*testing.T) (chip, other tpm.Chip) { return tpmtest.NewMemory(), tpmtest.NewMemory() })
 }

@@ -1,0 +1,72 @@
+package tpmdev
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/go-tpm/tpm2"
+)
+
+// rebuilds is how often a session is built anew because a PCR moved meanwhile.
+const rebuilds = 3
+
+// unseal loads the object and opens it; it starts again when a PCR moved between policy and use.
+func (l *link) unseal(d *Device, key storage, chip *known, o object, epoch uint64) ([]byte, error) {
+	template, err := d.rootTemplate(chip, epoch)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := l.load(key, o, template)
+	if err != nil {
+		return nil, err
+	}
+	ticket, err := l.verify(d)
+	if err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		secret, err := l.release(d, key, loaded, ticket, passed(chip.counter, epoch))
+		if errors.Is(err, tpm2.TPMRCPCRChanged) && try < rebuilds {
+			continue
+		}
+		return secret, err
+	}
+}
+
+// verify has the chip check the vendor's signature and gives its ticket for that.
+func (l *link) verify(d *Device) (tpm2.TPMTTKVerified, error) {
+	none := tpm2.TPMTTKVerified{}
+	vendor, err := tpm2.LoadExternal{InPublic: tpm2.New2B(d.vendor.public), Hierarchy: tpm2.TPMRHOwner}.Execute(l)
+	if err != nil {
+		return none, fmt.Errorf("load vendor key: %w", err)
+	}
+	l.Keep(vendor.ObjectHandle)
+	verified, err := tpm2.VerifySignature{
+		KeyHandle: vendor.ObjectHandle,
+		Digest:    tpm2.TPM2BDigest{Buffer: signedDigest(d.policy.Approved, d.policy.Ref)},
+		Signature: d.vendor.signature,
+	}.Execute(l)
+	if err != nil {
+		return none, fmt.Errorf("verify vendor's signature: %w", err)
+	}
+	return verified.Validation, l.Flush(vendor.ObjectHandle)
+}
+
+// release satisfies the policy and takes the secret out. The secret crosses the wire under a session of its
+// own: encrypting on the policy session would mix in the object's authorisation value, which a chip and
+// its client can see differently, and then garbage comes back with no error (tpm2-tss issue 2574).
+func (l *link) release(d *Device, key storage, loaded tpm2.NamedHandle, ticket tpm2.TPMTTKVerified, last tpm2.PolicyNV) (secret []byte, err error) {
+	session, err := l.policy(tpm2.Salted(key.Handle, key.public))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.Flush(session.Handle())) }()
+	if err := l.extend(d, session, ticket, last); err != nil {
+		return nil, err
+	}
+	out, err := tpm2.Unseal{ItemHandle: tpm2.AuthHandle{Handle: loaded.Handle, Name: loaded.Name, Auth: session}}.Execute(l, key.encryptOut())
+	if err != nil {
+		return nil, fmt.Errorf("take the secret out: %w", err)
+	}
+	return out.OutData.Buffer, nil
+}
