@@ -77,6 +77,41 @@ func TestPowerCutLosesNothing(t *testing.T) {
 	}
 }
 
+// TestATornValueIsNoDamage: a kill in the middle of a write leaves the beginning of an entry at the end of the last log.
+func TestATornValueIsNoDamage(t *testing.T) {
+	o, acked := cutFolder(t)
+	logs, err := filepath.Glob(filepath.Join(o.Path, "*.vlog"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := logs[0]
+	for _, path := range logs { // the one with data at its mapped end
+		if dataEnd(t, path) > 1000 {
+			last = path
+		}
+	}
+	log, err := os.OpenFile(last, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := make([]byte, 900) // the head of the first entry, and a part of its value
+	if _, err := log.ReadAt(entry, 20); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.WriteAt(entry, dataEnd(t, last)+4); err != nil { // the last checksum may itself end with zeros
+		t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		v := examine(t, o)
+		if v.refused != nil || len(v.named) > 0 || v.silent+v.wrong > 0 || v.commits != acked {
+			t.Errorf("%+v, %d acked", v, acked)
+		}
+	}
+}
+
 // TestReadingAfterAPowerCut: Badger refuses to open for reading what was not closed; it is closed first.
 func TestReadingAfterAPowerCut(t *testing.T) {
 	o, acked := cutFolder(t)

@@ -14,7 +14,7 @@ func FuzzLogWalk(f *testing.F) {
 		if err != nil || end < 0 || end > int64(len(b)) {
 			t.Errorf("end %d of %d, %v", end, len(b), err)
 		}
-		finAfter(b)
+		entryAfter(b, metaFinTxn)
 		if n, err := ManifestEnd(b); err == nil && n > len(b) {
 			t.Errorf("manifest ends at %d of %d", n, len(b))
 		}

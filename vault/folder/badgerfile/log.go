@@ -128,11 +128,11 @@ func CheckLog(path string) (err error) {
 	return err
 }
 
-// finAfter looks for an entry that ends a transaction at any place of b but the first: a false one passes the
+// entryAfter looks for an entry with all those bits of meta at any place of b but the first: a false one passes the
 // CRC once in four billion places.
-func finAfter(b []byte) bool {
+func entryAfter(b []byte, bits byte) bool {
 	for at := 1; at < len(b); at++ {
-		if b[at]&metaFinTxn == 0 {
+		if b[at]&bits != bits {
 			continue
 		}
 		h, ok := parseHead(b[at:])
@@ -147,23 +147,44 @@ func finAfter(b []byte) bool {
 	return false
 }
 
-// Broken says where a log stops making sense although a transaction's end still stands somewhere after that: damage,
-// and not a tail torn by a power cut, which is nothing. 0 when it is not so.
+// Broken says where the log of a memtable stops making sense although a transaction's end still stands somewhere after
+// that: damage, and not a tail torn by a power cut, which is nothing. 0 when it is not so.
 func Broken(path string) (int64, error) {
-	end, err := LastData(path)
-	if err != nil {
-		return 0, err
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	b = b[:min(int64(len(b)), end)]
-	stop, clean, err := walkLog(bytes.NewReader(b))
-	if err != nil || clean || !finAfter(b[stop:]) {
+	stop, rest, err := afterEntries(path)
+	if err != nil || !entryAfter(rest, metaFinTxn) {
 		return 0, err
 	}
 	return stop, nil
+}
+
+// Torn says where a value log stops making sense with no whole entry after that: there a kill or a power cut tore
+// what was being written, and nothing acked is lost with it. 0 when it is not so. (Value logs have no ends of transactions.)
+func Torn(path string) (int64, error) {
+	stop, rest, err := afterEntries(path)
+	if err != nil || len(rest) == 0 || entryAfter(rest, 0) {
+		return 0, err
+	}
+	return stop, nil
+}
+
+// afterEntries is where a log's entries stop following each other, and what stands from there on: nothing when that is zeros.
+func afterEntries(path string) (stop int64, rest []byte, err error) {
+	end, err := LastData(path)
+	if err != nil {
+		return 0, nil, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	stop, clean, err := walkLog(io.LimitReader(file, end))
+	if err != nil || clean || stop >= end {
+		return stop, nil, err
+	}
+	rest = make([]byte, end-stop)
+	_, err = file.ReadAt(rest, stop)
+	return stop, rest, err
 }
 
 // ReadHead is the first bytes of a log, fewer when it is shorter.

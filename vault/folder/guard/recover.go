@@ -273,8 +273,9 @@ func (g *Guard) nameMissingLogs() error {
 	return nil
 }
 
-// trimLogs cuts value logs that a stop left at their mapped size behind their last data. Badger would do that
-// only to the last, and only up to the first wrong byte: see shieldLastLog.
+// trimLogs cuts value logs that a stop left at their mapped size behind their last data, and where it tore what was being
+// written: a value was acked only once it was whole, so nothing points there. Badger would do that only to the last, and
+// up to the first wrong byte: see shieldLastLog.
 func (g *Guard) trimLogs() error {
 	logs, err := g.ofKind(badgerfile.KindValueLog)
 	if err != nil {
@@ -291,6 +292,13 @@ func (g *Guard) trimLogs() error {
 		end, err := badgerfile.LastData(g.at(n))
 		if err != nil {
 			return err
+		}
+		torn, err := badgerfile.Torn(g.at(n))
+		if err != nil {
+			return err
+		}
+		if torn > 0 {
+			end = torn
 		}
 		if err := os.Truncate(g.at(n), max(end, badgerfile.LogHeader)); err != nil {
 			return err
