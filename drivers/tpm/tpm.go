@@ -85,7 +85,7 @@ type Sealer interface {
 	// Owned says which of the owner's and the lockout's authorisation are set.
 	Owned(ctx context.Context) (owner, lockout bool, err error)
 	// Own sets both, each of AuthSize bytes, owner first. One that is set already to the same value counts as set, so a caller
-	// that a power cut caught calls it again. Errors: ErrOwned, ErrUnavailable.
+	// that a power cut caught calls it again. Errors: ErrOwned, ErrNotReady, ErrUnavailable.
 	Own(ctx context.Context, owner, lockout []byte) error
 	// Certify has the chip sign where its counter stands, together with 32 bytes of the caller's. Errors: ErrNotReady, ErrUnavailable.
 	Certify(ctx context.Context, qualifying [32]byte) (Certificate, error)
@@ -119,7 +119,7 @@ type Accounts interface {
 	// Lockout tells how near the chip is to locking. Errors: ErrUnavailable.
 	Lockout(ctx context.Context) (Lockout, error)
 	// Unlock forgives all failures; lockout is the lockout's authorisation. After a wrong one the chip takes none for a day:
-	// the first gives ErrWrongAuth, those that follow ErrUnavailable.
+	// the first gives ErrWrongAuth, those that follow ErrUnavailable, the right one too. Errors: ErrNotReady as well.
 	Unlock(ctx context.Context, lockout []byte) error
 }
 

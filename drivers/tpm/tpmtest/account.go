@@ -71,6 +71,9 @@ func (m *Memory) use(ctx context.Context, kind string, blob tpm.Blob, auth []byt
 	if err := m.prepped(ctx); err != nil {
 		return nil, err
 	}
+	if len(auth) != tpm.AuthSize {
+		return nil, errors.New("tpmtest: an authorisation has 32 bytes")
+	}
 	inside, err := m.unbox(kind, blob)
 	if err != nil {
 		return nil, err
@@ -108,7 +111,7 @@ func (m *Memory) Lockout(ctx context.Context) (tpm.Lockout, error) {
 func (m *Memory) Unlock(ctx context.Context, lockout []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch err := m.ready(ctx); {
+	switch err := m.prepped(ctx); {
 	case err != nil:
 		return err
 	case m.clock().Before(m.barred):

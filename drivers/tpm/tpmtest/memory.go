@@ -240,7 +240,7 @@ func (m *Memory) Owned(ctx context.Context) (owner, lockout bool, err error) {
 func (m *Memory) Own(ctx context.Context, owner, lockout []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.ready(ctx); err != nil {
+	if err := m.prepped(ctx); err != nil {
 		return err
 	}
 	if len(owner) != tpm.AuthSize || len(lockout) != tpm.AuthSize {
