@@ -1,0 +1,158 @@
+package erasure
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"linekeep/drivers/tpm/tpmtest"
+	"linekeep/vault/keys"
+	"linekeep/vault/keys/pair"
+	"linekeep/vault/vaulttest/vectors"
+)
+
+func TestACertificateIsVerifiedWithNothingElse(t *testing.T) {
+	d := newDesk(t, pair.Disk{})
+	p := d.take(1)
+	p.Calls = append(p.Calls, keys.ID{Shard: 7, Slot: 43})
+	c := d.mustDone(p)
+	text := c.Text()
+	for _, want := range []string{"Certificate of erasure 1", "Calls:    7-1, 7-43", "a person asked for it (order)", "Epoch:    2.", Fingerprint(d.who)} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%q is not in:\n%s", want, text)
+		}
+	}
+	back, err := Parse(text)
+	if diff := cmp.Diff(c, back); err != nil || diff != "" {
+		t.Fatalf("Parse: %v %s", err, diff)
+	}
+	if counter, err := back.Verify(); err != nil || counter != 2 {
+		t.Errorf("Verify: %d, %v", counter, err)
+	}
+	// The words above the block count for nothing.
+	if back, err = Parse(bytes.Replace(text, []byte("7-1,"), []byte("9-9,"), 1)); err != nil || strings.Contains(back.Words(), "9-9") {
+		t.Errorf("altered words: %v\n%s", err, back.Words())
+	}
+}
+
+// TestAnAlteredCertificateProvesNothing: any byte of the block, and any part of it exchanged for another's.
+func TestAnAlteredCertificateProvesNothing(t *testing.T) {
+	d := newDesk(t, pair.Disk{})
+	one, two := d.mustDone(d.take(1)), d.mustDone(d.take(2))
+	text := one.Text()
+	start := bytes.Index(text, []byte("-----\n")) + 6
+	for at := start; at < len(text); at++ {
+		altered := bytes.Clone(text)
+		altered[at] ^= 1
+		c, err := Parse(altered)
+		if err == nil {
+			_, err = c.Verify()
+		}
+		if err == nil && !bytes.Equal(c.Text(), text) { // an end of line more or less is the same block
+			t.Fatalf("byte %d altered: it proves %+v", at, c.Entry)
+		}
+	}
+	other := tpmtest.NewMemory()
+	stranger, err := other.Prepare(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, harm := range map[string]func(*Certificate){
+		"another entry":   func(c *Certificate) { c.Entry = two.Entry },
+		"another word":    func(c *Certificate) { c.Word = two.Word },
+		"another time":    func(c *Certificate) { c.Entry.Erased = c.Entry.Ordered },
+		"another reason":  func(c *Certificate) { c.Entry.Why = Retention },
+		"another vault":   func(c *Certificate) { c.Entry.VaultID[0] ^= 1 },
+		"another chip":    func(c *Certificate) { c.Chip.Attest = stranger.Attest },
+		"another counter": func(c *Certificate) { c.Chip.Counter = stranger.Counter },
+		"no key":          func(c *Certificate) { c.Chip.Attest = nil },
+	} {
+		c := one
+		harm(&c)
+		if _, err := c.Verify(); !errors.Is(err, ErrNotProved) {
+			t.Errorf("%s: %v, want ErrNotProved", name, err)
+		}
+	}
+	for name, text := range map[string]string{"nothing": "", "two": string(text) + string(two.Text()), "words alone": one.Words()} {
+		if _, err := Parse([]byte(text)); !errors.Is(err, ErrAltered) {
+			t.Errorf("%s: %v, want ErrAltered", name, err)
+		}
+	}
+}
+
+// TestTheDescribedBytesOpen reads the worked examples of FORMAT.md, section "Erasures".
+func TestTheDescribedBytesOpen(t *testing.T) {
+	v := vectors.Read(t, "erasure")
+	key, err := keys.KeyFrom(v.Bytes(t, "outer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(t, pair.Disk{})
+	l := &List{cfg: Config{VaultID: [16]byte(vectors.Read(t, "common").Bytes(t, "vault id")), Key: key, Clock: d.cfg.Clock}}
+	f, err := l.open(v.Bytes(t, "list"))
+	if err != nil || len(f.records) != 1 {
+		t.Fatalf("the list: %+v, %v", f, err)
+	}
+	c := f.records[0]
+	if !bytes.Equal(c.Entry.Bytes(), v.Bytes(t, "entry")) || !bytes.Equal(l.seal(f), v.Bytes(t, "list")) {
+		t.Errorf("the entry is\n%x\nthe list\n%x", c.Entry.Bytes(), l.seal(f))
+	}
+	if counter, err := c.Verify(); err != nil || counter != 6 || c.Entry.Epoch != 6 || c.Entry.Calls[0] != (keys.ID{Shard: 7, Slot: 42}) {
+		t.Errorf("the certificate: %d, %v, %+v", counter, err, c.Entry)
+	}
+	_, orders, err := l.openOrders(v.Bytes(t, "orders"))
+	if err != nil || len(orders) != 1 || orders[0].Why != Objection || !orders[0].Urgent || !bytes.Equal(l.sealOrders(3, orders), v.Bytes(t, "orders")) {
+		t.Errorf("the orders: %+v, %v\n%x", orders, err, l.sealOrders(3, orders))
+	}
+	back, err := Parse(c.Text())
+	if err != nil || !bytes.Equal(block(t, c.Text()), v.Bytes(t, "certificate")) || cmp.Diff(c, back) != "" {
+		t.Errorf("the certificate: %v\n%x", err, block(t, c.Text()))
+	}
+}
+
+func FuzzList(f *testing.F) {
+	key, err := keys.KeyFrom(make([]byte, 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	l := &List{cfg: Config{Key: key}}
+	for _, name := range []string{"list", "orders", "certificate"} {
+		data := vectors.Read(f, "erasure").Bytes(f, name)
+		f.Add(data[:len(data)-macSize])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		whole := l.mac(bytes.Clone(data))
+		if file, err := l.open(whole); err == nil && !bytes.Equal(l.seal(file), whole) {
+			t.Errorf("a list that is not what seal writes was taken: %x", whole)
+		}
+		if version, orders, err := l.openOrders(whole); err == nil && !bytes.Equal(l.sealOrders(version, orders), whole) {
+			t.Errorf("orders that are not what seal writes were taken: %x", whole)
+		}
+		if e, err := ParseEntry(data); err == nil && !bytes.Equal(e.Bytes(), data) {
+			t.Errorf("an entry that is not what Bytes writes was taken: %x", data)
+		}
+	})
+}
+
+func FuzzCertificate(f *testing.F) {
+	c, err := Parse([]byte("-----BEGIN " + pemType + "-----\n-----END " + pemType + "-----\n"))
+	if err == nil {
+		f.Fatalf("an empty certificate was taken: %+v", c)
+	}
+	f.Add(vectors.Read(f, "erasure").Bytes(f, "certificate"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := parseBlock(data)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(block(t, c.Text()), data) {
+			t.Errorf("a certificate that is not what Text writes was taken: %x", data)
+		}
+		if _, err := c.Verify(); err == nil && !bytes.Equal(data, vectors.Read(t, "erasure")["certificate"]) {
+			t.Errorf("a certificate nobody signed proves %+v", c.Entry)
+		}
+	})
+}
