@@ -10,12 +10,11 @@ import (
 // ReadNewest is Read for a file that is written again and again under one name. Good gives how new a copy is. Of two good
 // ones the newer counts, and the other is brought up to it without a finding: a power cut came between their writings.
 func (f *Folder) ReadNewest(name string, good func([]byte) (version uint64, err error)) (data []byte, findings []error, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	var copies [2][]byte
 	var faults [2]error
 	var versions [2]uint64
 	chosen := -1
+	f.mu.Lock()
 	for i, dir := range f.dirs {
 		path := filepath.Join(dir, name)
 		copies[i], faults[i] = f.fs.Read(path)
@@ -31,6 +30,7 @@ func (f *Folder) ReadNewest(name string, good func([]byte) (version uint64, err 
 			chosen = i
 		}
 	}
+	f.mu.Unlock()
 	if chosen < 0 {
 		return nil, nil, errors.Join(faults[0], faults[1])
 	}
@@ -39,8 +39,7 @@ func (f *Folder) ReadNewest(name string, good func([]byte) (version uint64, err 
 		return copies[chosen], nil, nil
 	}
 	outcome := "mended from its copy"
-	err = f.writeOne(f.dirs[other], name, copies[chosen])
-	if err != nil {
+	if err = f.Write(name, copies[chosen]); err != nil { // the good one, too: at any moment one is whole
 		outcome = "not mended: " + err.Error()
 	}
 	if fault := faults[other]; fault != nil {
