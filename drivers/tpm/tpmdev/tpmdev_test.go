@@ -18,6 +18,7 @@ import (
 	"linekeep/drivers/tpm/tpmdemo"
 	"linekeep/drivers/tpm/tpmdev"
 	"linekeep/drivers/tpm/tpmtest"
+	"linekeep/drivers/tpm/tpmtest/bus"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -214,111 +215,52 @@ func TestAStrangersKeyInOurPlaceIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheSecretNeverCrossesTheWireInClear(t *testing.T) {
-	chip := tpmtest.Start(t)
-	p := &proxy{}
-	p.serve(t, chip)
-	d, err := tpmdev.Open(t.Context(), p.path, chip.Demo, tpmdev.RefDemo)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret := []byte("thirty-two bytes that are hidden")
-	blob := mustSeal(t, d, secret)
-	if back, err := d.Unseal(t.Context(), blob, 1); err != nil || !bytes.Equal(back, secret) {
-		t.Fatalf("Unseal: %v", err)
-	}
-	for i := 0; i+8 <= len(secret); i++ {
-		if p.saw(secret[i : i+8]) {
-			t.Fatalf("bytes %d to %d of the secret crossed in clear", i, i+8)
-		}
-	}
-	wire, err := linuxudstpm.Open(p.path) // positive control: the same secret sent in clear is found
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = wire.Close() }()
-	if _, err := (tpm2.Hash{Data: tpm2.TPM2BMaxBuffer{Buffer: secret}, HashAlg: tpm2.TPMAlgSHA256, Hierarchy: tpm2.TPMRHNull}).Execute(wire); err != nil {
-		t.Fatal(err)
-	}
-	if !p.saw(secret) {
-		t.Error("the proxy does not see what crosses")
-	}
-}
-
 func TestABusyChipIsAskedAgain(t *testing.T) {
 	chip := tpmtest.Start(t)
-	for _, code := range []tpm2.TPMRC{tpm2.TPMRCRetry, tpm2.TPMRCYielded, tpm2.TPMRCTesting} {
-		p := &proxy{answer: busy(code, 5, 0)}
-		p.serve(t, chip)
-		d, err := tpmdev.Open(t.Context(), p.path, chip.Demo, tpmdev.RefDemo)
-		if err != nil {
-			t.Fatalf("%v: %v", code, err)
-		}
+	for _, code := range []tpm2.TPMRC{tpm2.TPMRCRetry, tpm2.TPMRCYielded, tpm2.TPMRCTesting, tpm2.TPMRCNVRate} {
+		d := chip.OpenAt(t, bus.Listen(t, chip.Socket, bus.Busy(uint32(code), 5, 0)).Socket, chip.Demo)
 		wantUnseal(t, d, mustSeal(t, d, []byte("secret")), nil)
 	}
 }
 
 func TestAPCRThatMovesBetweenPolicyAndUseBuildsTheSessionAnew(t *testing.T) {
 	chip := tpmtest.Start(t)
-	blob := mustSeal(t, ready(t, chip), []byte("secret"))
+	blob := mustSeal(t, chip.Open(t), []byte("secret"))
 	for times, want := range map[int]error{1: nil, 2: nil, 100: tpm.ErrUnavailable} {
-		p := &proxy{answer: busy(tpm2.TPMRCPCRChanged, times, tpm2.TPMCCUnseal)}
-		p.serve(t, chip)
-		d, err := tpmdev.Open(t.Context(), p.path, chip.Demo, tpmdev.RefDemo)
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantUnseal(t, d, blob, want)
+		tap := bus.Listen(t, chip.Socket, bus.Busy(uint32(tpm2.TPMRCPCRChanged), times, bus.Unseal))
+		wantUnseal(t, chip.OpenAt(t, tap.Socket, chip.Demo), blob, want)
 	}
 	if left := loaded(t, chip); len(left) != 0 {
 		t.Errorf("still loaded: %x", left)
 	}
 }
 
+func TestAChipWithoutRoomIsSweptAndAskedOnceMore(t *testing.T) {
+	chip := tpmtest.Start(t)
+	blob := mustSeal(t, chip.Open(t), []byte("secret"))
+	for _, code := range []tpm2.TPMRC{tpm2.TPMRCObjectMemory, tpm2.TPMRCSessionMemory, tpm2.TPMRCMemory} {
+		for times, want := range map[int]error{1: nil, 2: tpm.ErrUnavailable} {
+			tap := bus.Listen(t, chip.Socket, bus.Busy(uint32(code), times, tpm2.TPMCCLoad))
+			wantUnseal(t, chip.OpenAt(t, tap.Socket, chip.Demo), blob, want)
+		}
+	}
+}
+
 func TestALockedOutChipIsUnavailableNotRefused(t *testing.T) {
 	chip := tpmtest.Start(t)
-	blob := mustSeal(t, ready(t, chip), []byte("secret"))
-	p := &proxy{answer: busy(tpm2.TPMRCLockout, 100, tpm2.TPMCCUnseal)}
-	p.serve(t, chip)
-	d, err := tpmdev.Open(t.Context(), p.path, chip.Demo, tpmdev.RefDemo)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantUnseal(t, d, blob, tpm.ErrUnavailable)
+	blob := mustSeal(t, chip.Open(t), []byte("secret"))
+	tap := bus.Listen(t, chip.Socket, bus.Busy(uint32(tpm2.TPMRCLockout), 100, bus.Unseal))
+	wantUnseal(t, chip.OpenAt(t, tap.Socket, chip.Demo), blob, tpm.ErrUnavailable)
 }
 
 func TestAChipThatTalksNonsenseIsUnavailable(t *testing.T) {
 	chip := tpmtest.Start(t)
 	for _, response := range [][]byte{{0}, bytes.Repeat([]byte{0xff}, 20), {0x80, 1, 0, 0, 0, 4, 0, 0, 0, 0}, {0x80, 1, 0, 0, 0, 10, 0, 0, 0, 0, 1, 2}} {
-		p := &proxy{answer: func([]byte) []byte { return response }}
-		p.serve(t, chip)
+		tap := bus.Listen(t, chip.Socket, func([]byte) bus.Verdict { return bus.Verdict{Answer: response} })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		if _, err := tpmdev.Open(ctx, p.path, chip.Demo, tpmdev.RefDemo); !errors.Is(err, tpm.ErrUnavailable) {
+		if _, err := tpmdev.Open(ctx, tap.Socket, chip.Demo, tpmdev.RefDemo); !errors.Is(err, tpm.ErrUnavailable) {
 			t.Errorf("%x: got %v", response, err)
 		}
 		cancel()
-	}
-}
-
-func BenchmarkSeal(b *testing.B) {
-	d := ready(b, tpmtest.Start(b))
-	secret := make([]byte, 32)
-	for b.Loop() {
-		if _, err := d.Seal(b.Context(), secret, 1); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkUnseal(b *testing.B) {
-	d := ready(b, tpmtest.Start(b))
-	blob, err := d.Seal(b.Context(), make([]byte, 32), 1)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if _, err := d.Unseal(b.Context(), blob, 1); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
