@@ -34,14 +34,35 @@ var ErrMistyped = errors.New("custody: the recovery code is mistyped")
 
 // Code is a recovery code: 190 random bits and a checksum of 10, as 8 groups of 5 characters. It cannot be
 // printed but by Reveal.
-type Code struct{ secret func() *[secretBytes]byte }
+type Code struct{ held secret.Key } // the secret, then zeros up to the length of a key
 
 // NewCode makes a random code.
 func NewCode() Code {
-	b := new([secretBytes]byte)
+	var b [secretBytes]byte
 	rand.Read(b[:])
 	b[secretBytes-1] &^= 1<<(secretBytes*8-secretBits) - 1
-	return Code{secret: func() *[secretBytes]byte { return b }}
+	return codeOf(&b)
+}
+
+// codeOf moves a code out of b.
+func codeOf(b *[secretBytes]byte) (c Code) {
+	var padded [secret.Size]byte
+	copy(padded[:], b[:])
+	clear(b[:])
+	defer clear(padded[:])
+	held, err := secret.From(padded[:])
+	if err != nil {
+		panic("custody: " + err.Error()) // unreachable: it has the length of a key
+	}
+	return Code{held: held}
+}
+
+// use lends the 24 bytes of the code to f.
+func (c Code) use(f func(b *[secretBytes]byte)) {
+	if c.held.IsZero() {
+		panic("custody: the zero Code was used")
+	}
+	c.held.Use(func(b []byte) { f((*[secretBytes]byte)(b)) })
 }
 
 // Reveal is the code in clear, "ABCDE-FGH12-...". It is for the sheet that is printed once, and for nothing else.
@@ -59,20 +80,19 @@ func (c Code) Reveal() string {
 
 // symbols are the code's 40 values of 5 bits: the secret, then its checksum.
 func (c Code) symbols() [codeChars]byte {
-	if c.secret == nil {
-		panic("custody: the zero Code was used")
-	}
 	var symbols [codeChars]byte
-	sum := checksum(c.secret())
-	for i := range codeChars * 5 {
-		var bit byte
-		if i < secretBits {
-			bit = c.secret()[i/8] >> (7 - i%8) & 1
-		} else {
-			bit = byte(sum >> (codeChars*5 - 1 - i) & 1)
+	c.use(func(b *[secretBytes]byte) {
+		sum := checksum(b)
+		for i := range codeChars * 5 {
+			var bit byte
+			if i < secretBits {
+				bit = b[i/8] >> (7 - i%8) & 1
+			} else {
+				bit = byte(sum >> (codeChars*5 - 1 - i) & 1)
+			}
+			symbols[i/5] = symbols[i/5]<<1 | bit
 		}
-		symbols[i/5] = symbols[i/5]<<1 | bit
-	}
+	})
 	return symbols
 }
 
@@ -118,7 +138,7 @@ func ParseCode(s string) (Code, error) {
 	if len(symbols) < codeChars {
 		return Code{}, fmt.Errorf("%w: %d characters of %d%s", ErrMistyped, len(symbols), codeChars, oddGroup(s))
 	}
-	b := new([secretBytes]byte)
+	var b [secretBytes]byte
 	var sum uint16
 	for i := range codeChars * 5 {
 		bit := symbols[i/5] >> (4 - i%5) & 1
@@ -128,11 +148,11 @@ func ParseCode(s string) (Code, error) {
 			sum = sum<<1 | uint16(bit)
 		}
 	}
-	if checksum(b) != sum {
+	if checksum(&b) != sum {
 		clear(b[:])
 		return Code{}, fmt.Errorf("%w: the checksum does not fit", ErrMistyped)
 	}
-	return Code{secret: func() *[secretBytes]byte { return b }}, nil
+	return codeOf(&b), nil
 }
 
 // oddGroup finds the first group that is not of five characters, when the code was typed in eight groups.
@@ -150,24 +170,23 @@ func oddGroup(s string) string {
 }
 
 // Recovery is the key pair that a code stands for in one vault.
-func (c Code) Recovery(vaultID [keys.VaultIDSize]byte) (envelope.Private, error) {
-	if c.secret == nil {
-		panic("custody: the zero Code was used")
-	}
-	ikm, err := hkdf.Key(sha256.New, c.secret()[:], vaultID[:], string(secret.Info("recovery key")), secret.Size)
-	if err != nil {
-		return envelope.Private{}, fmt.Errorf("derive recovery key: %w", err)
-	}
-	defer clear(ikm)
-	return envelope.Derive(ikm)
+func (c Code) Recovery(vaultID [keys.VaultIDSize]byte) (p envelope.Private, err error) {
+	secret.Do(func() {
+		c.use(func(b *[secretBytes]byte) {
+			var ikm []byte
+			if ikm, err = hkdf.Key(sha256.New, b[:], vaultID[:], string(secret.Info("recovery key")), secret.Size); err != nil {
+				err = fmt.Errorf("derive recovery key: %w", err)
+				return
+			}
+			defer clear(ikm)
+			p, err = envelope.Derive(ikm)
+		})
+	})
+	return p, err
 }
 
 // Wipe overwrites the code.
-func (c Code) Wipe() {
-	if c.secret != nil {
-		clear(c.secret()[:])
-	}
-}
+func (c Code) Wipe() { c.held.Wipe() }
 
 // Format writes the same words for every verb.
 func (Code) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "Code(hidden)") } // fmt.State keeps no errors

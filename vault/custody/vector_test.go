@@ -17,7 +17,7 @@ func TestTheCustodyFileIsThatOfTheFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, err := ParseCode(string(v.Bytes(t, "code")))
-	if err != nil || !bytes.Equal(code.secret()[:], v.Bytes(t, "secret")) || code.Reveal() != string(v.Bytes(t, "code")) {
+	if err != nil || !bytes.Equal(secretOf(code)[:], v.Bytes(t, "secret")) || code.Reveal() != string(v.Bytes(t, "code")) {
 		t.Fatalf("code: %v", err)
 	}
 	recovery, err := code.Recovery(id)

@@ -4,6 +4,9 @@
 //	Out:   80 bytes that only the private half opens
 //	Owner: plain values; no goroutine
 //	Full:  each wrap costs an X25519 key pair, some 0.1 ms
+//
+// Whatever holds a private key or an opened one works inside secret.Do: the standard library's key objects live on the
+// heap and cannot be wiped, but what was made inside is erased once it is dropped.
 package envelope
 
 import (
@@ -85,7 +88,11 @@ func (p Public) Wrap(info []byte, key secret.Key) ([]byte, error) {
 	if p.key == nil {
 		return nil, errors.New("envelope: the zero Public was used")
 	}
-	wrapped, err := hpke.Seal(p.key, kdf(), aead(), info, key.Bytes()[:])
+	var wrapped []byte
+	var err error
+	secret.Do(func() {
+		key.Use(func(k []byte) { wrapped, err = hpke.Seal(p.key, kdf(), aead(), info, k) })
+	})
 	if err != nil {
 		return nil, fmt.Errorf("wrap key: %w", err)
 	}
@@ -99,26 +106,43 @@ type Private struct {
 }
 
 // PrivateFrom makes a key pair of its private half, which it keeps.
-func PrivateFrom(secret secret.Key) (Private, error) {
-	private, err := kem().NewPrivateKey(secret.Bytes()[:])
+func PrivateFrom(key secret.Key) (Private, error) {
+	p, err := pairOf(func() (hpke.PrivateKey, error) { return use(key) })
 	if err != nil {
-		return Private{}, fmt.Errorf("read private key: %w", err)
+		return Private{}, err
 	}
-	public, err := PublicFrom(private.PublicKey().Bytes())
-	return Private{secret: secret, public: public}, err
+	p.secret.Wipe() // the pair's is the one it was made of
+	p.secret = key
+	return p, nil
+}
+
+// use makes the library's form of a private key, for use inside Do.
+func use(key secret.Key) (private hpke.PrivateKey, err error) {
+	key.Use(func(b []byte) { private, err = kem().NewPrivateKey(b) })
+	return private, err
+}
+
+// pairOf keeps a key pair that make makes: its private half in the arena, its public half on the heap as ever.
+func pairOf(make func() (hpke.PrivateKey, error)) (p Private, err error) {
+	var public [PublicSize]byte
+	secret.Do(func() {
+		var private hpke.PrivateKey
+		if private, err = make(); err != nil {
+			return
+		}
+		copy(public[:], private.PublicKey().Bytes())
+		p.secret, err = secretOf(private)
+	})
+	if err != nil {
+		return Private{}, fmt.Errorf("make key pair: %w", err)
+	}
+	p.public, err = PublicFrom(public[:])
+	return p, err
 }
 
 // New makes a key pair.
 func New() (Private, error) {
-	private, err := kem().GenerateKey()
-	if err != nil {
-		return Private{}, fmt.Errorf("make key pair: %w", err)
-	}
-	secret, err := secretOf(private)
-	if err != nil {
-		return Private{}, err
-	}
-	return PrivateFrom(secret)
+	return pairOf(kem().GenerateKey)
 }
 
 func secretOf(private hpke.PrivateKey) (secret.Key, error) {
@@ -132,15 +156,7 @@ func secretOf(private hpke.PrivateKey) (secret.Key, error) {
 
 // Derive makes the key pair that 32 secret bytes stand for (DeriveKeyPair of RFC 9180).
 func Derive(ikm []byte) (Private, error) {
-	private, err := kem().DeriveKeyPair(ikm)
-	if err != nil {
-		return Private{}, fmt.Errorf("derive key pair: %w", err)
-	}
-	key, err := secretOf(private)
-	if err != nil {
-		return Private{}, err
-	}
-	return PrivateFrom(key)
+	return pairOf(func() (hpke.PrivateKey, error) { return kem().DeriveKeyPair(ikm) })
 }
 
 // Suite names the KEM, KDF and AEAD, as RFC 9180 section 7 numbers them.
@@ -153,27 +169,28 @@ func (p Private) Public() Public { return p.public }
 func (p Private) Secret() secret.Key { return p.secret }
 
 // Unwrap opens a wrapped key. Errors: ErrAltered, also for another info or another key pair: HPKE does not tell them apart.
-func (p Private) Unwrap(info, wrapped []byte) (secret.Key, error) {
-	private, err := kem().NewPrivateKey(p.secret.Bytes()[:])
-	if err != nil {
-		return secret.Key{}, fmt.Errorf("use private key: %w", err)
-	}
-	return unwrap(private, info, wrapped)
-}
-
-func unwrap(private hpke.PrivateKey, info, wrapped []byte) (secret.Key, error) {
+func (p Private) Unwrap(info, wrapped []byte) (key secret.Key, err error) {
 	if len(wrapped) != WrappedSize {
 		return secret.Key{}, fmt.Errorf("%w: a wrapped key has %d bytes, not %d", ErrAltered, WrappedSize, len(wrapped))
 	}
-	plain, err := hpke.Open(private, kdf(), aead(), info, wrapped)
-	if err != nil {
-		return secret.Key{}, fmt.Errorf("%w: unwrap key: %w", ErrAltered, err)
-	}
-	defer clear(plain)
-	return secret.From(plain)
+	secret.Do(func() {
+		var private hpke.PrivateKey
+		if private, err = use(p.secret); err != nil {
+			err = fmt.Errorf("use private key: %w", err)
+			return
+		}
+		var plain []byte
+		if plain, err = hpke.Open(private, kdf(), aead(), info, wrapped); err != nil {
+			err = fmt.Errorf("%w: unwrap key: %w", ErrAltered, err)
+			return
+		}
+		defer clear(plain)
+		key, err = secret.From(plain)
+	})
+	return key, err
 }
 
-// Wipe overwrites the key; what a running Unwrap copied goes with the next garbage collection.
+// Wipe overwrites the key; what an Unwrap copied is erased by the next garbage collection (secret.Collect).
 func (p Private) Wipe() { p.secret.Wipe() }
 
 // Format writes the same words for every verb.

@@ -102,8 +102,8 @@ func newSealer(k keys.Key) *sealer {
 	defer file.Wipe()
 	defer record.Wipe()
 	return &sealer{
-		file:   hmac.New(sha256.New, file.Bytes()[:]),
-		record: hmac.New(sha256.New, record.Bytes()[:]),
+		file:   file.HMAC(),
+		record: record.HMAC(),
 		sum:    make([]byte, 0, sha256.Size),
 	}
 }

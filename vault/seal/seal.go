@@ -43,11 +43,7 @@ func Box(k keys.Key, plain []byte, ad ...[]byte) []byte {
 
 // box appends the sealed plain to the nonce.
 func box(nonce []byte, k keys.Key, plain, ad []byte) []byte {
-	aead, err := chacha20poly1305.NewX(k.Bytes()[:])
-	if err != nil {
-		panic("seal: " + err.Error()) // unreachable: a Key has the one length there is
-	}
-	return aead.Seal(nonce, nonce, plain, ad)
+	return k.XAEAD().Seal(nonce, nonce, plain, ad)
 }
 
 // OpenBox opens what Box sealed under the same key with the same parts. Errors: ErrAltered.
@@ -59,11 +55,7 @@ func openBox(k keys.Key, boxed, ad []byte) ([]byte, error) {
 	if len(boxed) < BoxOverhead {
 		return nil, fmt.Errorf("%w: %d bytes are no box", ErrAltered, len(boxed))
 	}
-	aead, err := chacha20poly1305.NewX(k.Bytes()[:])
-	if err != nil {
-		return nil, fmt.Errorf("open box: %w", err)
-	}
-	plain, err := aead.Open(nil, boxed[:boxNonce], boxed[boxNonce:], ad)
+	plain, err := k.XAEAD().Open(nil, boxed[:boxNonce], boxed[boxNonce:], ad)
 	if err != nil {
 		return nil, ErrAltered // what exactly failed is of no use to anybody but an attacker
 	}

@@ -16,6 +16,7 @@ import (
 	"linekeep/audio/segment"
 	"linekeep/drivers/line"
 	"linekeep/vault/keys"
+	"linekeep/vault/secret"
 )
 
 const (
@@ -49,11 +50,8 @@ type dataKeyState struct {
 func NewDataKey() DataKey { return dataKey(keys.NewKey()) }
 
 func dataKey(k keys.Key) DataKey {
-	aead, err := chacha20poly1305.New(k.Bytes()[:])
-	if err != nil {
-		panic("seal: " + err.Error()) // unreachable: a Key has the one length there is
-	}
-	s := &dataKeyState{key: k, aead: aead}
+	s := &dataKeyState{key: k}
+	secret.Do(func() { s.aead = k.AEAD() }) // the cipher has a copy of the key, which is erased once Wipe lets go of it
 	return DataKey{state: func() *dataKeyState { return s }}
 }
 

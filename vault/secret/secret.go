@@ -1,17 +1,20 @@
-// Package secret holds 32-byte keys that cannot be shown, and derives keys from them.
+// Package secret keeps what must not be seen: keys that cannot be shown, in memory that is neither swapped nor dumped.
 //
 //	In:    random bytes, or bytes that somebody else wipes
-//	Out:   a Key; other keys by HKDF; the info strings that bind a key or a ciphertext to its purpose
-//	Owner: the caller, who wipes; no goroutine
-//	Full:  a key takes some hundred bytes
+//	Out:   a Key, a Buffer, a Password; other keys by HKDF; the info strings that bind a key or a ciphertext to its
+//	       purpose; Status, which says whether the memory is locked
+//	Owner: whoever made it wipes it; what is dropped unwiped is wiped when the garbage collector finds it. No goroutine
+//	Full:  a key takes 32 locked bytes and some hundred of bookkeeping; where the kernel locks no more memory, keys are
+//	       kept unlocked and Status says so: recording never stops for it
+//
+// All keys of the process live in one arena of locked pages, outside the garbage collector's heap. So no handle gives
+// out a pointer that could outlive it: Use lends the bytes for the length of a call, and whoever wipes meanwhile
+// takes effect when the call is over.
 package secret
 
 import (
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -21,22 +24,20 @@ import (
 // Size is the length of every key, in bytes.
 const Size = 32
 
-// derivation begins the HKDF info of every key, so that none of them can be one of another program or format.
-const derivation = "linekeep/1 "
-
 // ErrNeverMarshalled stops an encoder that was handed a struct with a secret in it.
 var ErrNeverMarshalled = errors.New("secret: a secret is never marshalled")
 
 // Key is 32 secret bytes. It refuses to be shown: in any verb of fmt, at any depth, in JSON, in a log.
-// The bytes sit behind a func because fmt can read any other kind of unexported field.
-// The zero Key is no key: using it panics.
-type Key struct{ bytes func() *[Size]byte }
+// The bytes sit behind a func because fmt can read any other kind of unexported field. Copies of a Key are the
+// same key: wiping one wipes all. The zero Key is no key: using it panics, and so does using a wiped one, because
+// the alternative is to seal under 32 zeros.
+type Key struct{ place func() *place }
 
 // New makes a random key.
 func New() Key {
-	k := new([Size]byte)
-	rand.Read(k[:]) // never returns an error: crypto/rand ends the program rather than give weak bytes
-	return hold(k)
+	p := process().take()
+	rand.Read(p.bytes) // never returns an error: crypto/rand ends the program rather than give weak bytes
+	return hold(p)
 }
 
 // From copies a key out of b, which must be Size bytes. The caller wipes b.
@@ -44,56 +45,51 @@ func From(b []byte) (Key, error) {
 	if len(b) != Size {
 		return Key{}, fmt.Errorf("secret: a key has %d bytes, not %d", Size, len(b))
 	}
-	return hold((*[Size]byte)(append([]byte(nil), b...))), nil
+	p := process().take()
+	copy(p.bytes, b)
+	return hold(p), nil
 }
 
-func hold(k *[Size]byte) Key { return Key{bytes: func() *[Size]byte { return k }} }
+func hold(p *place) Key { return Key{place: func() *place { return p }} }
 
 // IsZero tells a Key that was never set.
-func (k Key) IsZero() bool { return k.bytes == nil }
+func (k Key) IsZero() bool { return k.place == nil }
 
-// Bytes is for the constructor of a cipher, and for nothing else. They are not a copy.
-func (k Key) Bytes() *[Size]byte {
-	if k.bytes == nil {
+// Use lends the key's bytes to f. They are valid until f returns, and must be neither kept nor changed.
+func (k Key) Use(f func(key []byte)) {
+	if k.place == nil {
 		panic("secret: the zero Key was used")
 	}
-	return k.bytes()
+	k.place().use(f)
+}
+
+// Bytes is a copy on the ordinary heap, for tests and for libraries that keep a key as long as they run. For all else there
+// is Use.
+func (k Key) Bytes() *[Size]byte {
+	b := new([Size]byte)
+	k.Use(func(key []byte) { copy(b[:], key) })
+	return b
 }
 
 // Equal compares in constant time.
-func (k Key) Equal(other Key) bool {
-	return subtle.ConstantTimeCompare(k.Bytes()[:], other.Bytes()[:]) == 1
+func (k Key) Equal(other Key) (same bool) {
+	k.Use(func(a []byte) {
+		other.Use(func(b []byte) { same = subtle.ConstantTimeCompare(a, b) == 1 })
+	})
+	return same
 }
 
-// Derive makes another key by HKDF-SHA256 without salt: k is uniformly random already. Each part of the
-// context is preceded by its length, so that no two lists of parts give the same key.
-func (k Key) Derive(label string, context ...[]byte) Key {
-	info := Info(label, context...)
-	out, err := hkdf.Key(sha256.New, k.Bytes()[:], nil, string(info), Size)
-	if err != nil {
-		panic("secret: HKDF refused 32 bytes: " + err.Error()) // unreachable: only a length over 8,160 is refused
-	}
-	return hold((*[Size]byte)(out))
-}
-
-// Info is the one way a purpose and its context are written where HKDF or HPKE want an info string, or an
-// AEAD its associated data: the prefix, the label, a zero byte, then each part after its length in four bytes.
-func Info(label string, context ...[]byte) []byte {
-	info := append([]byte(derivation), label...)
-	info = append(info, 0)
-	for _, part := range context {
-		info = binary.BigEndian.AppendUint32(info, uint32(len(part)))
-		info = append(info, part...)
-	}
-	return info
-}
-
-// Wipe overwrites the key. Copies that ciphers made of it are out of reach until their memory is used again.
+// Wipe overwrites the key and gives its place back, at once or when the last Use of it is over. Wiping again, or the
+// zero Key, does nothing. Copies that ciphers made of it are out of reach until their memory is used again, unless
+// they were made in Do.
 func (k Key) Wipe() {
-	if k.bytes != nil {
-		clear(k.bytes()[:])
+	if k.place != nil {
+		k.place().wipe()
 	}
 }
+
+// Wiped tells a key that was wiped. For tests: anything else would ask too late.
+func (k Key) Wiped() bool { return k.place != nil && k.place().shut() }
 
 // Format writes the same words for every verb.
 func (Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "Key(hidden)") } // fmt.State keeps no errors

@@ -75,7 +75,7 @@ func (l list) encode(name string, key keys.Key) ([]byte, error) {
 }
 
 func listMAC(body []byte, key keys.Key) []byte {
-	m := hmac.New(sha256.New, key.Bytes()[:])
+	m := key.HMAC()
 	m.Write(body)
 	return m.Sum(nil)
 }
