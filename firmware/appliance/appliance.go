@@ -31,6 +31,7 @@ import (
 	"linekeep/drivers/line"
 	"linekeep/drivers/tpm"
 	"linekeep/firmware/config"
+	"linekeep/firmware/confine"
 	"linekeep/firmware/health"
 	"linekeep/ui/console"
 	"linekeep/ui/control"
@@ -38,6 +39,7 @@ import (
 	"linekeep/vault"
 	"linekeep/vault/catalog"
 	"linekeep/vault/keys"
+	"linekeep/vault/secret"
 	"linekeep/vault/store"
 )
 
@@ -49,8 +51,9 @@ type Input struct {
 
 // Parts are what a box and a laptop have different. Run takes them over, and closes the chip.
 type Parts struct {
-	Chip   tpm.Sealer
-	Inputs []Input
+	Chip    tpm.Sealer
+	Inputs  []Input
+	Process confine.Process // what the program did first
 	// Ready is told where the console answers, once it does; Filed of each recording that can now be found. Both may be nil.
 	Ready func(address, fingerprint string)
 	Filed func(keys.ID)
@@ -94,6 +97,10 @@ func (b *box) build(ctx context.Context, cfg config.Config, parts Parts, log *sl
 		return err
 	}
 	hc := health.Config{Site: cfg.Site.Name, Box: cfg.Site.Box, Version: version(), Custody: cfg.Custody.Fingerprint}
+	hc.Memory = func() health.Memory {
+		swaps, err := parts.Process.Swaps()
+		return health.Memory{Keys: secret.Memory(), Swaps: swaps, SwapsErr: err, Dumpable: parts.Process.Dumpable}
+	}
 	for _, l := range cfg.Lines {
 		hc.Lines = append(hc.Lines, health.Line{ID: l.ID, Label: l.Label})
 	}

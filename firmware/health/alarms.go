@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"linekeep/ui/api"
@@ -22,10 +24,11 @@ type rule struct {
 	todo           string
 	box            func(f facts) (up bool, since time.Time)     // of the whole box
 	line           func(l lineFacts) (up bool, since time.Time) // or of each line; %s in title and text is its label
+	why            func(f facts) error                          // for the log, where there is more to say; may be nil
 }
 
 // rules are all alarms there are. Where since is left zero, it is when we first saw it.
-func rules() []rule { return append(boxRules(), lineRules()...) }
+func rules() []rule { return slices.Concat(boxRules(), memoryRules(), lineRules()) }
 
 func boxRules() []rule {
 	return []rule{
@@ -77,6 +80,34 @@ func boxRules() []rule {
 	}
 }
 
+// memoryRules are about keys that could leave the memory. None of them stops a recording.
+func memoryRules() []rule {
+	return []rule{
+		{code: "memory.swap", severity: SeverityDue, title: "Keys of recordings could reach a disk in clear",
+			text: "Noticed at %s: this computer moves parts of its memory to a disk when it runs short of it. That is called swap.",
+			todo: "Turn swap off: swapoff -a, and take it out of /etc/fstab. A box as delivered has none.",
+			box: func(f facts) (bool, time.Time) {
+				return len(f.memory.Swaps) > 0 || f.memory.SwapsErr != nil, time.Time{}
+			},
+			why: func(f facts) error {
+				if f.memory.SwapsErr != nil {
+					return f.memory.SwapsErr
+				}
+				return fmt.Errorf("swap is on %s", strings.Join(f.memory.Swaps, ", "))
+			}},
+		{code: "memory.open", severity: SeverityDue, title: "Keys of recordings could not be locked in memory",
+			text: "Noticed at %s. The system allows the box too little memory that stays out of swap.",
+			todo: "Ring whoever looks after the box: its limit on locked memory (LimitMEMLOCK) should be 64 MB or more.",
+			box:  func(f facts) (bool, time.Time) { return f.memory.Keys.Reason != nil, time.Time{} },
+			why:  func(f facts) error { return f.memory.Keys.Reason }},
+		{code: "memory.dumped", severity: SeverityDue, title: "Others on this computer can copy what the box has in memory",
+			text: "Noticed at %s. The system would not let the box forbid it.",
+			todo: "Ring whoever looks after the box: the log says why.",
+			box:  func(f facts) (bool, time.Time) { return f.memory.Dumpable != nil, time.Time{} },
+			why:  func(f facts) error { return f.memory.Dumpable }},
+	}
+}
+
 func lineRules() []rule {
 	return []rule{
 		{code: "line.gone", severity: SeverityFault, title: "%s is not heard",
@@ -112,7 +143,11 @@ func (h *Health) alarms(ctx context.Context, f facts) []api.Alarm {
 				first = since
 			}
 			h.since[key] = first
-			h.log.LogAttrs(ctx, slog.LevelWarn, "alarm raised", slog.String("alarm", r.code), slog.String("line", id))
+			said := []slog.Attr{slog.String("alarm", r.code), slog.String("line", id)}
+			if r.why != nil {
+				said = append(said, slog.Any("err", r.why(f)))
+			}
+			h.log.LogAttrs(ctx, slog.LevelWarn, "alarm raised", said...)
 		}
 		seen[key] = true
 		up = append(up, api.Alarm{Code: r.code, Severity: r.severity, Title: title,

@@ -20,7 +20,8 @@ type facts struct {
 	// silent: the vault's last heartbeat failed, or it is too old; beat is the last good one.
 	silent  bool
 	beat    time.Time
-	custody string  // as printed
+	custody string // as printed
+	memory  Memory
 	rate    float64 // bytes for an hour of call, by the calls filed; 0 before the first
 }
 
@@ -43,6 +44,9 @@ func (l lineFacts) heard() bool { return !l.down() && !l.stuck }
 // facts looks at the lines and the vault. The lock is held.
 func (h *Health) facts() facts {
 	f := facts{now: h.clock(), place: h.conf.Place, vault: h.vault.Status(), beat: h.beat, custody: h.conf.Custody}
+	if h.conf.Memory != nil {
+		f.memory = h.conf.Memory()
+	}
 	f.silent = !h.beaten || f.now.Sub(h.beat) > beatWithin
 	if h.sound > 0 {
 		f.rate = float64(h.bytes) / h.sound.Hours()

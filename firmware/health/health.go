@@ -22,6 +22,7 @@ import (
 	"linekeep/ui/api"
 	"linekeep/vault"
 	"linekeep/vault/keys"
+	"linekeep/vault/secret"
 )
 
 const (
@@ -49,7 +50,16 @@ type Config struct {
 	Site, Box, Version string
 	Lines              []Line
 	Custody            string         // the printed fingerprint of the custody key; empty where none is known
+	Memory             func() Memory  // how well what is in memory is kept; nil where nobody knows
 	Place              *time.Location // whose midnight ends a day of totals
+}
+
+// Memory is how well the keys in memory are kept there.
+type Memory struct {
+	Keys     secret.Status
+	Swaps    []string // where memory is swapped to
+	SwapsErr error    // why that is not known
+	Dumpable error    // why others can make a copy of it; nil: they cannot
 }
 
 // Line is what people call a line, by its id.

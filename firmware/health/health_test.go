@@ -16,6 +16,7 @@ import (
 	"linekeep/ui/api"
 	"linekeep/vault"
 	"linekeep/vault/keys"
+	"linekeep/vault/secret"
 	"linekeep/vault/space"
 )
 
@@ -25,6 +26,7 @@ type box struct {
 	lines []pipeline.LineStatus
 	vault vault.Status
 	beats error // what a heartbeat says
+	mem   Memory
 	log   bytes.Buffer
 	*Health
 }
@@ -39,7 +41,7 @@ func (v vaultOf) Heartbeat(context.Context) error { return v.beats }
 // newBox has four lines and nothing wrong with it.
 func newBox() *box {
 	b := &box{now: start(), vault: vault.Status{Space: space.Status{Free: 120e9}, StopsAt: 1e9, Custody: "AB12"}}
-	conf := Config{Site: "Hartley & Rowe", Box: "LK-7F3A", Version: "test", Custody: "AB12", Place: time.UTC}
+	conf := Config{Site: "Hartley & Rowe", Box: "LK-7F3A", Version: "test", Custody: "AB12", Place: time.UTC, Memory: func() Memory { return b.mem }}
 	for _, l := range []Line{{"reception", "Reception"}, {"orders", "Orders"}, {"accounts", "Accounts"}, {"workshop", "Workshop"}} {
 		conf.Lines = append(conf.Lines, l)
 		b.lines = append(b.lines, pipeline.LineStatus{ID: l.ID, Since: start(), LastFrame: start(), Sides: make([]pipeline.Side, 1)})
@@ -125,6 +127,14 @@ func TestIsItRecording(t *testing.T) {
 			want: api.Trouble, sentence: "A call is up that is not being stored. No call now.", alarms: []string{"store.waiting"}},
 		{name: "the journal is not emptied", do: func(_ *testing.T, b *box) { b.vault.MoveError = "no room" },
 			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"store.behind"}},
+		{name: "there is swap", do: func(_ *testing.T, b *box) { b.mem.Swaps = []string{"/dev/zram0"} },
+			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"memory.swap"}},
+		{name: "nobody knows whether there is swap", do: func(_ *testing.T, b *box) { b.mem.SwapsErr = errors.New("no /proc") },
+			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"memory.swap"}},
+		{name: "keys are not locked in memory", do: func(_ *testing.T, b *box) { b.mem.Keys = secret.Status{Open: 65536, Reason: errors.New("limit")} },
+			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"memory.open"}},
+		{name: "the process can be dumped", do: func(_ *testing.T, b *box) { b.mem.Dumpable = errors.New("refused") },
+			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"memory.dumped"}},
 		{name: "P02: a call was missed", do: func(_ *testing.T, b *box) { b.lines[0].Seen = 1 },
 			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"calls.missed"}},
 	} {

@@ -1,7 +1,9 @@
 package alsa
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -122,7 +124,19 @@ func (c *capture) threadRuns() bool {
 	if thread <= 0 {
 		return false
 	}
-	call, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/syscall", thread))
+	return runs(func(file string) ([]byte, error) {
+		return os.ReadFile(fmt.Sprintf("/proc/self/task/%d/%s", thread, file))
+	})
+}
+
+// runs reads what the kernel says of a thread: the number of its system call; or, of a process that may not be dumped and
+// is not root's, whose own files these then are not, the name of the kernel's function that it sleeps in, "0" if it does not.
+func runs(read func(file string) ([]byte, error)) bool {
+	call, err := read("syscall")
+	if errors.Is(err, fs.ErrPermission) {
+		at, err := read("wchan")
+		return err == nil && (string(at) == "0" || strings.HasPrefix(string(at), "futex_"))
+	}
 	if err != nil {
 		return false // it has ended
 	}

@@ -26,6 +26,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"linekeep/firmware/confine"
 	"linekeep/ui/control"
 	"linekeep/ui/service"
 )
@@ -69,6 +70,7 @@ type program struct {
 }
 
 func main() {
+	_ = confine.Apply() // codes and passwords pass through; what could not be had the daemon alarms of
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()

@@ -26,6 +26,7 @@ import (
 	"linekeep/drivers/tpm/tpmdev"
 	"linekeep/firmware/appliance"
 	"linekeep/firmware/config"
+	"linekeep/firmware/confine"
 	"linekeep/firmware/inputs"
 	"linekeep/firmware/logs"
 	"linekeep/vault/keys"
@@ -47,9 +48,10 @@ type options struct {
 }
 
 func main() {
+	process := confine.Apply() // before there is anything in memory
 	// The signals stay ours until the end: a second Ctrl-C must not cut what the first is storing.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := run(ctx, process, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "linekeepd-sim:", err)
@@ -62,7 +64,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, process confine.Process, args []string, stdout, stderr io.Writer) error {
 	o, err := readOptions(args, stderr)
 	if err != nil {
 		return err
@@ -91,7 +93,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return errors.Join(err, chip.Close())
 	}
 	say := teller{out: stdout, site: o.site, socket: cfg.Control.Socket}
-	return appliance.Run(ctx, cfg, appliance.Parts{Chip: chip, Inputs: []appliance.Input{in}, Ready: say.ready, Filed: say.filed}, log)
+	parts := appliance.Parts{Chip: chip, Inputs: []appliance.Input{in}, Process: process, Ready: say.ready, Filed: say.filed}
+	return appliance.Run(ctx, cfg, parts, log)
 }
 
 func readOptions(args []string, stderr io.Writer) (options, error) {

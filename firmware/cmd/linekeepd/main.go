@@ -21,6 +21,7 @@ import (
 	"linekeep/drivers/tpm/tpmdev"
 	"linekeep/firmware/appliance"
 	"linekeep/firmware/config"
+	"linekeep/firmware/confine"
 	"linekeep/firmware/inputs"
 	"linekeep/firmware/logs"
 )
@@ -29,9 +30,10 @@ import (
 var errUsage = errors.New("wrong command line or settings")
 
 func main() {
+	process := confine.Apply() // before there is anything in memory
 	// The signals stay ours until the end: a second Ctrl-C must not cut what the first is storing.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stderr)
+	err := run(ctx, process, os.Args[1:], os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "linekeepd:", err)
@@ -44,7 +46,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, stderr io.Writer) error {
+func run(ctx context.Context, process confine.Process, args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("linekeepd", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	path := flags.String("config", "/etc/linekeep/linekeep.toml", "the settings `file`")
@@ -75,7 +77,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(err, chip.Close())
 	}
-	return appliance.Run(ctx, cfg, appliance.Parts{Chip: chip, Inputs: []appliance.Input{cards}}, log)
+	return appliance.Run(ctx, cfg, appliance.Parts{Chip: chip, Inputs: []appliance.Input{cards}, Process: process}, log)
 }
 
 // settings reads the file and refuses what only the simulator has.
