@@ -96,6 +96,10 @@ func (r *run) hold(h *held, p recording.Place, value []byte, err error) {
 		}
 	case err != nil:
 		h.bad[p.Kind] = true
+	case p.Kind == recording.AtRewrap:
+		if _, rerr := recording.ParseRewrap(value); rerr != nil {
+			h.bad[p.Kind] = true
+		}
 	case p.Kind == recording.AtWrap:
 		hash := recording.Hash(value)
 		h.wrap = &hash
@@ -147,6 +151,9 @@ func (r *run) wrap(what string, h *held, m *recording.Manifest) {
 		r.find(Altered, what, "Its wrapped key is altered: nobody can hear it any more.")
 	case h.wrap == nil:
 		r.find(Missing, what, "Its wrapped key is missing: nobody can hear it any more.")
+	}
+	if h.bad[recording.AtRewrap] {
+		r.find(Altered, what, "Its wrap for the custody key in force is altered: nobody can hear it any more.")
 	}
 }
 

@@ -23,6 +23,7 @@ type Reader struct {
 	Manifest recording.Manifest
 	Slot     keys.Slot
 	Wrap     []byte
+	Custody  uint32 // number of the custody key that Wrap is under
 
 	folder  *folder.Folder
 	name    string
@@ -90,8 +91,34 @@ func (r *Reader) open(forms recording.Forms) error {
 	if recording.Hash(body) != r.Manifest.Wrap {
 		return fmt.Errorf("%w: the wrapped key of recording %s", ErrAltered, forms.ID)
 	}
-	r.Wrap, _, err = recording.SplitOpening(body)
-	return err
+	opening, err := forms.OpenOpening(body)
+	if err != nil {
+		return err
+	}
+	r.Custody = opening.Custody
+	if r.Wrap, _, err = recording.SplitOpening(body); err != nil {
+		return err
+	}
+	return r.rewrapped(forms.ID)
+}
+
+// rewrapped takes the wrap for a later custody key where there is one.
+func (r *Reader) rewrapped(id keys.ID) error {
+	value, err := r.folder.Get(recording.RewrapKey(id))
+	if errors.Is(err, folder.ErrMissing) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("newer wrapped key of recording %s: %w", id, err)
+	}
+	later, err := recording.ParseRewrap(value)
+	if err != nil {
+		return fmt.Errorf("newer wrapped key of recording %s: %w", id, err)
+	}
+	if later.Custody > r.Custody { // an older one was put back, or is of no use
+		r.Wrap, r.Custody = later.Wrap, later.Custody
+	}
+	return nil
 }
 
 // Chunk reads one minute of a track and compares it with the manifest. Errors: ErrAltered, folder.ErrMissing.

@@ -23,6 +23,7 @@ type Opening struct {
 	Direction line.Direction
 	Parties   []segment.Party
 	Continues keys.ID // the zero ID if none
+	Custody   uint32  // number of the custody key that its wrap is under; not in a manifest
 }
 
 // Closing is what is known of it when it ends.
@@ -82,6 +83,7 @@ func (o *Opening) append(b []byte) []byte {
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(o.Start.UnixNano()))
 	b = o.Continues.Append(b)
+	b = binary.BigEndian.AppendUint32(b, o.Custody)
 	b = appendString(b, o.Line)
 	return appendString(b, o.Class)
 }
@@ -116,7 +118,7 @@ func parseOpening(plain []byte) (Opening, error) {
 	var o Opening
 	ok := s.ReadUint8(&ver) && ver == formVersion && s.ReadUint8(&trigger) && s.ReadUint8(&direction) &&
 		s.ReadUint8(&n) && s.ReadBytes(&parties, int(n)) && readTime(&s, &o.Start) && readID(&s, &o.Continues) &&
-		readString(&s, &o.Line) && readString(&s, &o.Class) && s.Empty()
+		s.ReadUint32(&o.Custody) && readString(&s, &o.Line) && readString(&s, &o.Class) && s.Empty()
 	if !ok {
 		return Opening{}, ErrForm
 	}

@@ -20,6 +20,9 @@ type Place struct {
 // WrapKey is where the opening of a recording stands.
 func WrapKey(id keys.ID) []byte { return id.Append([]byte{byte(AtWrap)}) }
 
+// RewrapKey is where its wrap for a later custody key stands.
+func RewrapKey(id keys.ID) []byte { return id.Append([]byte{byte(AtRewrap)}) }
+
 // ManifestKey is where its manifest stands.
 func ManifestKey(id keys.ID) []byte { return id.Append([]byte{byte(AtManifest)}) }
 
@@ -39,6 +42,7 @@ const (
 	AtWrap     PlaceKind = 'w'
 	AtChunk    PlaceKind = 'c'
 	AtManifest PlaceKind = 'm'
+	AtRewrap   PlaceKind = 'x'
 )
 
 // ParseKey reads a key of a month's folder. False = the store has written no such key.
@@ -51,7 +55,7 @@ func ParseKey(key []byte) (Place, bool) {
 	}
 	p.Kind = PlaceKind(kind)
 	switch p.Kind {
-	case AtWrap, AtManifest:
+	case AtWrap, AtManifest, AtRewrap:
 		return p, s.Empty()
 	case AtChunk:
 		ok := s.ReadUint8(&party) && s.ReadUint32(&p.Number) && s.Empty()

@@ -9,12 +9,13 @@ import (
 	"linekeep/audio/segment"
 	"linekeep/drivers/line"
 	"linekeep/vault/keys"
+	"linekeep/vault/seal"
 	"linekeep/vault/vaulttest/vectors"
 )
 
 func vectorOpening() Opening {
 	return Opening{Line: "reception", Class: "standard", Start: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), Trigger: segment.BySound,
-		Direction: line.Incoming, Parties: []segment.Party{segment.Office, segment.Caller}, Continues: keys.ID{Shard: 7, Slot: 41}}
+		Direction: line.Incoming, Parties: []segment.Party{segment.Office, segment.Caller}, Continues: keys.ID{Shard: 7, Slot: 41}, Custody: 2}
 }
 
 func vectorClosing() Closing {
@@ -34,6 +35,10 @@ func vectorManifest() Manifest {
 		Tracks: []Track{{Party: segment.Office}, {Party: segment.Caller, Gaps: 1, Lost: 160, Parts: []Part{c.Part(c.Append(nil))}}}}
 }
 
+func vectorRewrap() Rewrap {
+	return Rewrap{Custody: 3, Wrap: bytes.Repeat([]byte{0xaa}, seal.WrapSize)}
+}
+
 func TestTheFormatsExamplesAreWhatIsWritten(t *testing.T) {
 	o, c, chunk, m := vectorOpening(), vectorClosing(), vectorChunk(), vectorManifest()
 	for _, tt := range []struct {
@@ -44,6 +49,7 @@ func TestTheFormatsExamplesAreWhatIsWritten(t *testing.T) {
 		{"closing", c.append([]byte{formVersion})},
 		{"chunk", chunk.Append(nil)},
 		{"manifest", m.append(nil)},
+		{"rewrap", vectorRewrap().Append(nil)},
 	} {
 		if want := vectors.Read(t, tt.name).Bytes(t, "plaintext"); !bytes.Equal(tt.got, want) {
 			t.Errorf("%s: got\n%x, the format says\n%x", tt.name, tt.got, want)
@@ -59,8 +65,11 @@ func TestTheFormatsExamplesAreReadBack(t *testing.T) {
 	if c, err := ParseChunk(plain("chunk")); err != nil || !reflect.DeepEqual(c, vectorChunk()) {
 		t.Errorf("chunk: %+v, %v", c, err)
 	}
+	if r, err := ParseRewrap(plain("rewrap")); err != nil || !reflect.DeepEqual(r, vectorRewrap()) {
+		t.Errorf("rewrap: %+v, %v", r, err)
+	}
 	want := vectorManifest()
-	want.Tracks[0].Parts = []Part{}
+	want.Tracks[0].Parts, want.Opening.Custody = []Part{}, 0 // a manifest does not say it
 	if m, err := parseManifest(plain("manifest")); err != nil || !reflect.DeepEqual(m, want) {
 		t.Errorf("manifest: %+v, %v", m, err)
 	}
@@ -71,6 +80,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(o.append(nil))
 	f.Add(chunk.Append(nil))
 	f.Add(m.append(nil))
+	f.Add(vectorRewrap().Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if c, err := ParseChunk(b); err == nil && !bytes.Equal(c.Append(nil), b) {
 			t.Error("a chunk has two forms")
@@ -80,6 +90,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if o, err := parseOpening(b); err == nil && !bytes.Equal(o.append(nil), b) {
 			t.Error("an opening has two forms")
+		}
+		if r, err := ParseRewrap(b); err == nil && !bytes.Equal(r.Append(nil), b) {
+			t.Error("a rewrap has two forms")
 		}
 		if p, ok := ParseKey(b); ok && !bytes.Equal(p.Key(), b) {
 			t.Error("a key has two forms")

@@ -138,13 +138,13 @@ func (s *Store) begin(ctx context.Context, o segment.Opening) (*entry, error) {
 	}
 	r := &entry{id: slot.ID, meta: slot.Meta(), folder: library.FolderName(shard.Class, shard.Month), known: true}
 	r.data = dataKey{key: seal.NewDataKey(), here: true}
-	wrap, err := seal.Wrap(s.vaultID, slot, s.cfg.Public, r.data.key)
+	wrap, err := seal.Wrap(s.vaultID, slot, s.public, r.data.key)
 	if err != nil {
 		r.data.wipe()
 		return nil, fmt.Errorf("wrap the data key: %w", err)
 	}
 	r.opening = recording.Opening{Line: o.Line, Class: o.Class, Start: o.Start, Trigger: o.Trigger, Direction: o.Direction,
-		Parties: o.Parties, Continues: s.continued(&o)}
+		Parties: o.Parties, Continues: s.continued(&o), Custody: s.number}
 	r.setBody(s.forms(r).SealOpening(wrap, r.opening))
 	for _, p := range o.Parties {
 		r.tracks = append(r.tracks, &track{party: p})

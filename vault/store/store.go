@@ -79,7 +79,8 @@ type Guard interface {
 // Config says what a store is made of.
 type Config struct {
 	Keys    Keys
-	Public  envelope.Public
+	Public  envelope.Public // the custody key that calls are under, until SetCustody
+	Custody uint32          // its number
 	Journal *journal.Journal
 	Guard   Guard
 	Months  *library.Months
@@ -102,6 +103,8 @@ type Store struct {
 
 	commit sync.Mutex // one group at a time; before mu
 	batch  batch
+	public envelope.Public // under commit: the custody key for calls that begin
+	number uint32
 
 	mu       sync.Mutex
 	calls    map[segment.Call]*entry   // up, in this run
@@ -199,7 +202,7 @@ const flagGap uint8 = 1 << 3
 // open. Errors: a recording whose slot key is gone.
 func New(ctx context.Context, cfg Config, replay *journal.Replay) (*Store, error) {
 	s := &Store{
-		cfg: cfg, vaultID: cfg.Keys.VaultID(),
+		cfg: cfg, vaultID: cfg.Keys.VaultID(), public: cfg.Public, number: cfg.Custody,
 		wake:    make(chan struct{}, 1),
 		calls:   make(map[segment.Call]*entry),
 		waiting: make(map[segment.Call]*waiting),
@@ -299,6 +302,34 @@ func (s *Store) Close(ctx context.Context) error {
 		err = s.cfg.Journal.Append(s.group(journal.Group{Clean: true, Final: true}), nil)
 	}
 	return errors.Join(err, s.cfg.Journal.Sweep())
+}
+
+// SetCustody has calls that begin from now on under another custody key. Those that are up stay under theirs.
+func (s *Store) SetCustody(number uint32, public envelope.Public) {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	s.number, s.public = number, public
+}
+
+// ErrBusy reports that calls are up, or not filed yet.
+var ErrBusy = errors.New("store: calls are up, or not filed yet")
+
+// Quiet calls do while no call is up and none can begin; when it returns nil, calls begin under the custody key that do
+// gave. What is heard meanwhile waits in the pipeline, so do must not take long. Errors: ErrBusy, those of do.
+func (s *Store) Quiet(do func() (number uint32, public envelope.Public, err error)) error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	s.mu.Lock()
+	busy := len(s.calls) + len(s.unfiled) + len(s.waiting)
+	s.mu.Unlock()
+	if busy > 0 {
+		return fmt.Errorf("%w: %d", ErrBusy, busy)
+	}
+	number, public, err := do()
+	if err == nil {
+		s.number, s.public = number, public
+	}
+	return err
 }
 
 // Unfiled says whether the recording is known and not yet filed.
