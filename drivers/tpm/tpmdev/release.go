@@ -7,10 +7,11 @@ import (
 	"github.com/google/go-tpm/tpm2"
 )
 
-// rebuilds is how often a session is built anew because a PCR moved meanwhile.
+// rebuilds is how often a session is built anew because something moved meanwhile.
 const rebuilds = 3
 
-// unseal loads the object and opens it; it starts again when a PCR moved between policy and use.
+// unseal loads the object and opens it; it starts again when a PCR moved between policy and use. The chip's ticket for the vendor's
+// signature is kept: it holds for as long as the chip's seed does, and a small chip takes a tenth of a second to verify.
 func (l *link) unseal(d *Device, key storage, chip *known, o object, epoch uint64) ([]byte, error) {
 	template, err := d.rootTemplate(chip, epoch)
 	if err != nil {
@@ -20,13 +21,19 @@ func (l *link) unseal(d *Device, key storage, chip *known, o object, epoch uint6
 	if err != nil {
 		return nil, err
 	}
-	ticket, err := l.verify(d)
-	if err != nil {
-		return nil, err
-	}
 	for try := 1; ; try++ {
-		secret, err := l.release(d, key, loaded, ticket, passed(chip.counter, epoch))
-		if errors.Is(err, tpm2.TPMRCPCRChanged) && try < rebuilds {
+		if d.ticket == nil {
+			if d.ticket, err = l.verify(d); err != nil {
+				return nil, err
+			}
+		}
+		secret, err := l.release(d, key, loaded, *d.ticket, passed(chip.counter, epoch))
+		switch {
+		case try == rebuilds:
+		case errors.Is(err, tpm2.TPMRCTicket): // of the chip as it was before it was cleared
+			d.ticket = nil
+			continue
+		case errors.Is(err, tpm2.TPMRCPCRChanged):
 			continue
 		}
 		return secret, err
@@ -34,11 +41,10 @@ func (l *link) unseal(d *Device, key storage, chip *known, o object, epoch uint6
 }
 
 // verify has the chip check the vendor's signature and gives its ticket for that.
-func (l *link) verify(d *Device) (tpm2.TPMTTKVerified, error) {
-	none := tpm2.TPMTTKVerified{}
+func (l *link) verify(d *Device) (*tpm2.TPMTTKVerified, error) {
 	vendor, err := tpm2.LoadExternal{InPublic: tpm2.New2B(d.vendor.public), Hierarchy: tpm2.TPMRHOwner}.Execute(l)
 	if err != nil {
-		return none, fmt.Errorf("load vendor key: %w", err)
+		return nil, fmt.Errorf("load vendor key: %w", err)
 	}
 	l.Keep(vendor.ObjectHandle)
 	verified, err := tpm2.VerifySignature{
@@ -47,9 +53,9 @@ func (l *link) verify(d *Device) (tpm2.TPMTTKVerified, error) {
 		Signature: d.vendor.signature,
 	}.Execute(l)
 	if err != nil {
-		return none, fmt.Errorf("verify vendor's signature: %w", err)
+		return nil, fmt.Errorf("verify vendor's signature: %w", err)
 	}
-	return verified.Validation, l.Flush(vendor.ObjectHandle)
+	return &verified.Validation, l.Flush(vendor.ObjectHandle)
 }
 
 // release satisfies the policy and takes the secret out. The secret crosses the wire under a session of its

@@ -33,9 +33,12 @@ type Device struct {
 	socket bool
 	policy Policy
 	vendor vendorKey
-	chip   *known        // what was found first; another one later is another chip. Only whoever has the turn touches it
 	turn   chan struct{} // one token: an operation is under way
 	closed chan struct{}
+
+	// What only the operation under way touches.
+	chip   *known               // what was found first; another one later is another chip
+	ticket *tpm2.TPMTTKVerified // the chip's word that the vendor signed the policy
 }
 
 var _ tpm.Chip = (*Device)(nil)

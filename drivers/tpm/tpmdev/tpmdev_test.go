@@ -264,3 +264,31 @@ func TestAChipThatTalksNonsenseIsUnavailable(t *testing.T) {
 		cancel()
 	}
 }
+
+func TestTheVendorsSignatureIsVerifiedOnceAndAgainWhenTheChipForgot(t *testing.T) {
+	chip := tpmtest.Start(t)
+	blob := mustSeal(t, chip.Open(t), []byte("secret"))
+	tap := bus.Listen(t, chip.Socket, nil)
+	d := chip.OpenAt(t, tap.Socket, chip.Demo)
+	verified := func(want int) {
+		t.Helper()
+		for _, x := range tap.Trace() {
+			if x.Code() == tpm2.TPMCCVerifySignature {
+				want--
+			}
+		}
+		if want != 0 {
+			t.Errorf("verified %d times less than wanted", want)
+		}
+	}
+	wantUnseal(t, d, blob, nil)
+	wantUnseal(t, d, blob, nil)
+	chip.PowerCut(t)
+	wantUnseal(t, d, blob, nil)
+	verified(1)
+	tap.Obey(bus.Busy(uint32(tpm2.TPMRCTicket), 1, tpm2.TPMCCPolicyAuthorize))
+	wantUnseal(t, d, blob, nil)
+	verified(2)
+	tap.Obey(bus.Busy(uint32(tpm2.TPMRCTicket), 100, tpm2.TPMCCPolicyAuthorize))
+	wantUnseal(t, d, blob, tpm.ErrRefused)
+}

@@ -29,7 +29,7 @@ const (
 	maxResponse    = 4096 // TPM 2.0 PC Client profile, the largest response
 	// A chip that is busy, testing itself, or sparing its memory asks for the same command again. Hardware takes up to some
 	// seconds for its self-test, so we go on for ten.
-	firstPause = 2 * time.Millisecond
+	firstPause = 250 * time.Microsecond
 	longPause  = 250 * time.Millisecond
 	patience   = 10 * time.Second
 	// flushTime is for freeing what was loaded, also after the operation's context has ended.
