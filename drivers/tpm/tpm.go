@@ -85,7 +85,8 @@ type Sealer interface {
 	// Owned says which of the owner's and the lockout's authorisation are set.
 	Owned(ctx context.Context) (owner, lockout bool, err error)
 	// Own sets both, each of AuthSize bytes, owner first. One that is set already to the same value counts as set, so a caller
-	// that a power cut caught calls it again. Errors: ErrOwned, ErrNotReady, ErrUnavailable.
+	// that a power cut caught calls it again. An empty lockout is left as it is: nobody is there yet who could keep it.
+	// Errors: ErrOwned, ErrNotReady, ErrUnavailable.
 	Own(ctx context.Context, owner, lockout []byte) error
 	// Certify has the chip sign where its counter stands, together with 32 bytes of the caller's. Errors: ErrNotReady, ErrUnavailable.
 	Certify(ctx context.Context, qualifying [32]byte) (Certificate, error)

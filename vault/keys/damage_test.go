@@ -55,8 +55,8 @@ func wantFinding(t *testing.T, at int, findings []error, path string, sound []by
 func TestEachFlippedBitOfARootIsFoundNamedAndMended(t *testing.T) {
 	k, c, chip := newKeys(t)
 	mustNext(t, k, "standard", november)
-	paths := both(c, k.id.fileName())
-	for at := range k.root {
+	paths := both(c, k.root.ID().FileName())
+	for at := range k.root.File() {
 		path := paths[at%2]
 		sound := flip(t, path, at, at%8)
 		wantFinding(t, at, mustOpen(t, c, chip).Findings(), path, sound)
@@ -72,16 +72,16 @@ func TestEachFlippedBitOfARootIsFoundNamedAndMended(t *testing.T) {
 func TestEachFlippedBitOfAShardIsFoundNamedAndMended(t *testing.T) {
 	k, c, chip := newKeys(t)
 	slot := mustNext(t, k, "standard", november)
-	l := k.contents.shards[0]
-	paths := both(c, l.fileName())
+	l := k.root.Contents().Shards[0]
+	paths := both(c, l.FileName())
 	places := make([]int, 0, 120)
-	for at := range l.fileSize() - int(l.Slots)*KeySize { // the header, and a tag's length past it
+	for at := range l.FileSize() - int(l.Slots)*KeySize { // the header, and a tag's length past it
 		places = append(places, at)
 	}
 	for n := range 20 { // and all over the keys
-		places = append(places, (n*997+1)*l.fileSize()/20000)
+		places = append(places, (n*997+1)*l.FileSize()/20000)
 	}
-	for i, at := range append(places, l.fileSize()-1) {
+	for i, at := range append(places, l.FileSize()-1) {
 		path := paths[i%2]
 		sound := flip(t, path, at, i%8)
 		again := mustOpen(t, c, chip)
@@ -97,7 +97,7 @@ func TestEachFlippedBitOfAShardIsFoundNamedAndMended(t *testing.T) {
 func TestAMissingOrShortCopyIsFoundAtOpenAndMended(t *testing.T) {
 	k, c, chip := newKeys(t)
 	mustNext(t, k, "standard", november)
-	for _, name := range []string{k.id.fileName(), k.contents.shards[0].fileName()} {
+	for _, name := range []string{k.root.ID().FileName(), k.root.Contents().Shards[0].FileName()} {
 		for _, path := range both(c, name) {
 			sound := read(t, path)
 			write(t, path, sound[:len(sound)/2])
@@ -121,7 +121,7 @@ func TestAMissingOrShortCopyIsFoundAtOpenAndMended(t *testing.T) {
 
 func TestWithBothCopiesOfTheRootBadTheErrorNamesBoth(t *testing.T) {
 	k, c, chip := newKeys(t)
-	paths := both(c, k.id.fileName())
+	paths := both(c, k.root.ID().FileName())
 	flip(t, paths[0], 50, 1)
 	flip(t, paths[1], 200, 1)
 	_, err := Open(t.Context(), c, chip)
@@ -137,7 +137,7 @@ func TestWithBothCopiesOfAShardBadOnlyItsSlotsAreLost(t *testing.T) {
 	k, c, chip := newKeys(t)
 	lost := mustNext(t, k, "standard", november)
 	kept := mustNext(t, k, "standard", november.AddDate(0, 1, 0))
-	for _, path := range both(c, k.contents.shards[0].fileName()) {
+	for _, path := range both(c, k.root.Contents().Shards[0].FileName()) {
 		flip(t, path, 1000, 3)
 	}
 	again := mustOpen(t, c, chip)
@@ -147,7 +147,7 @@ func TestWithBothCopiesOfAShardBadOnlyItsSlotsAreLost(t *testing.T) {
 	if _, err := again.Slot(kept.ID); err != nil {
 		t.Errorf("kept slot: %v", err)
 	}
-	if f := again.Verify(t.Context()); len(f) != 1 || !strings.Contains(f[0].Error(), k.contents.shards[0].fileName()) {
+	if f := again.Verify(t.Context()); len(f) != 1 || !strings.Contains(f[0].Error(), k.root.Contents().Shards[0].FileName()) {
 		t.Errorf("findings %v", f)
 	}
 	if err := again.Resume(k.Marks(), true); err != nil {
@@ -161,9 +161,9 @@ func TestWithBothCopiesOfAShardBadOnlyItsSlotsAreLost(t *testing.T) {
 func TestARootPutBackIsToldByTheShardsBesideIt(t *testing.T) {
 	k, c, chip := newKeys(t)
 	mustNext(t, k, "standard", november)
-	old, name := read(t, both(c, k.id.fileName())[0]), k.id.fileName()
+	old, name := read(t, both(c, k.root.ID().FileName())[0]), k.root.ID().FileName()
 	mustNext(t, k, "standard", november.AddDate(0, 1, 0))
-	for i, path := range both(c, k.id.fileName()) {
+	for i, path := range both(c, k.root.ID().FileName()) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func TestAStrangeShardIsNamedAndNotUsed(t *testing.T) {
 	mustNext(t, k, "standard", november)
 	other, otherConfig, _ := newKeys(t)
 	mustNext(t, other, "secret", november)
-	stranger := other.contents.shards[0].fileName()
+	stranger := other.root.Contents().Shards[0].FileName()
 	write(t, both(c, stranger)[0], read(t, both(otherConfig, stranger)[0]))
 	again := mustOpen(t, c, chip)
 	if f := again.Findings(); len(f) != 1 || !strings.Contains(f[0].Error(), stranger) {

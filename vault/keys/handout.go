@@ -2,13 +2,14 @@ package keys
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"golang.org/x/crypto/chacha20poly1305"
+	"linekeep/vault/keys/epoch"
+	"linekeep/vault/keys/root"
+	"linekeep/vault/keys/shard"
 )
 
 const (
@@ -22,6 +23,8 @@ const (
 	prepareAhead = 3 * 24 * time.Hour
 	// spareShards is how many shards stay in memory beside those that are handed out of: 512 KiB each.
 	spareShards = 4
+	// officeStep is how many office slots are reserved in the root at once. A start loses what is left of them.
+	officeStep = 64
 )
 
 // writer is a shard that slots are handed out of.
@@ -29,6 +32,9 @@ type writer struct {
 	ShardInfo
 	next uint32 // the first slot never handed out
 }
+
+// office is where the next slot of class Office comes from.
+type office struct{ shard, next, reserved uint32 }
 
 // loadedShard is a shard in memory.
 type loadedShard struct {
@@ -43,14 +49,18 @@ type want struct {
 }
 
 // Next hands out a slot never handed out before. It does not touch the disk unless the month has no shard
-// with room. It is the caller's promise that Marks reaches the disk with whatever is stored under the slot.
+// with room. It is the caller's promise that Marks reaches the disk with whatever is stored under the slot; for
+// Office there is nothing to promise.
 func (k *Keys) Next(ctx context.Context, class string, at time.Time) (Slot, error) {
 	if err := ValidClass(class); err != nil {
 		return Slot{}, err
 	}
+	if class == Office {
+		return k.nextOffice(ctx, at)
+	}
 	w := want{class: class, month: MonthOf(at)}
 	for {
-		slot, ok, err := k.take(w)
+		slot, ok, err := k.next(w)
 		if ok || err != nil {
 			return slot, err
 		}
@@ -60,29 +70,91 @@ func (k *Keys) Next(ctx context.Context, class string, at time.Time) (Slot, erro
 	}
 }
 
-// take hands out a slot if a shard has one.
-func (k *Keys) take(w want) (Slot, bool, error) {
+// next hands out a slot if a shard has one.
+func (k *Keys) next(w want) (Slot, bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
 		return Slot{}, false, ErrClosed
 	}
 	for i := range k.writers {
-		shard := &k.writers[i]
-		if shard.Class != w.class || shard.Month != w.month || shard.next >= shard.Slots {
+		from := &k.writers[i]
+		if from.Class != w.class || from.Month != w.month {
 			continue
 		}
-		id := ID{Shard: shard.Number, Slot: shard.next}
-		key, err := k.slotKey(id)
-		if err != nil {
-			shard.next = shard.Slots // its file is lost: another shard takes its place
-			k.note(err)
-			continue
+		if slot, ok := k.handOut(from.Number, &from.next, from.Slots); ok {
+			return slot, true, nil
 		}
-		shard.next++
-		return Slot{ID: id, key: key}, true, nil
 	}
 	return Slot{}, false, nil
+}
+
+// handOut gives the slot at next of a shard, or the first one after it that is not erased, and moves next past it.
+// Of a shard whose file is lost it moves next to the end: another shard takes its place. mu is held.
+func (k *Keys) handOut(number uint32, next *uint32, end uint32) (Slot, bool) {
+	for *next < end {
+		id := ID{Shard: number, Slot: *next}
+		key, err := k.slotKey(id)
+		if err != nil && !errors.Is(err, ErrNoSlot) {
+			*next = SlotsPerShard
+			k.root.Note(err)
+			return Slot{}, false
+		}
+		*next++
+		if err == nil {
+			return Slot{ID: id, key: key}, true
+		}
+	}
+	return Slot{}, false
+}
+
+// nextOffice hands out an office slot. The root says which ones may have been: it reserves some at a time.
+func (k *Keys) nextOffice(ctx context.Context, at time.Time) (Slot, error) {
+	for {
+		k.mu.Lock()
+		slot, ok := k.handOut(k.office.shard, &k.office.next, k.office.reserved)
+		closed := k.closed
+		k.mu.Unlock()
+		if closed {
+			return Slot{}, ErrClosed
+		}
+		if ok {
+			return slot, nil
+		}
+		if err := k.reserve(ctx, at); err != nil {
+			return Slot{}, fmt.Errorf("reserve office slots: %w", err)
+		}
+	}
+}
+
+// reserve reserves the next office slots, in a new shard if the newest has no more.
+func (k *Keys) reserve(ctx context.Context, at time.Time) error {
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	k.mu.Lock()
+	o := k.office
+	k.mu.Unlock()
+	if o.next < o.reserved {
+		return nil // somebody else was faster
+	}
+	if o.shard == 0 || o.next >= SlotsPerShard {
+		return k.add(ctx, []want{{Office, MonthOf(at)}})
+	}
+	o.reserved = min(o.next+officeStep, SlotsPerShard)
+	err := k.root.Update(ctx, func(c *root.Contents) error {
+		c.Office = Mark{Shard: o.shard, Next: o.reserved}
+		return nil
+	})
+	if err == nil {
+		k.setOffice(o)
+	}
+	return err
+}
+
+func (k *Keys) setOffice(o office) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.office = o
 }
 
 // Prepare makes the shards of this month, and of the next from three days before it, for each class, and
@@ -92,6 +164,9 @@ func (k *Keys) Prepare(ctx context.Context, classes []string, now time.Time) err
 	for _, class := range classes {
 		if err := ValidClass(class); err != nil {
 			return err
+		}
+		if class == Office {
+			continue // has no month
 		}
 		wants = append(wants, want{class, MonthOf(now)})
 		if ahead := MonthOf(now.Add(prepareAhead)); ahead != MonthOf(now) {
@@ -129,80 +204,81 @@ func (k *Keys) lacking(room uint32, wants ...want) []want {
 	})
 }
 
-// grow makes the shards that lacking still asks for once no other growth is under way: the shards under
-// their unfinished names, the root that names them, their names, and the older roots away. A power cut
-// before the root is in place leaves the vault without them, after it with them.
+// grow makes the shards that lacking still asks for once no other growth is under way.
 func (k *Keys) grow(ctx context.Context, lacking func() []want) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
 	wants := lacking()
-	k.mu.Lock()
-	closed, c := k.closed, k.contents.clone()
-	k.mu.Unlock()
-	if closed {
-		return ErrClosed
-	}
 	if len(wants) == 0 {
 		return nil
 	}
-	k.lastSeq++
-	var made []shardLine
+	return k.add(ctx, wants)
+}
+
+// add makes shards: under their unfinished names, then the root that names them, then their names. A power cut before
+// the root is in place leaves the vault without them, after it with them. The caller holds writing.
+func (k *Keys) add(ctx context.Context, wants []want) error {
+	var made []shard.Line
 	var bodies [][]byte
-	for _, w := range wants {
-		l, slots, err := k.makeShard(c, w)
-		if err != nil {
-			return err
+	err := k.root.Update(ctx, func(c *root.Contents) error {
+		for _, w := range wants {
+			l, slots, err := k.makeShard(c, w)
+			if err != nil {
+				return err
+			}
+			made, bodies = append(made, l), append(bodies, slots)
 		}
-		made, bodies = append(made, l), append(bodies, slots)
-	}
-	if err := k.commit(ctx, c); err != nil {
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	var late []error // the root stands: what fails from here on is put right at the next opening
-	for _, l := range made {
-		late = append(late, k.files.Rename(l.newName(), l.fileName()))
-	}
-	late = append(late, k.removeOlder())
+	late := k.files.Steps(epoch.Naming(made)...) // the root stands: what fails from here on is put right at the next opening
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, l := range made {
-		k.writers = append(k.writers, writer{ShardInfo: l.ShardInfo})
+		if l.Class == Office {
+			k.office = office{shard: l.Number, reserved: officeStep}
+		} else {
+			k.writers = append(k.writers, writer{ShardInfo: l.Info})
+		}
 		k.keep(l.Number, bodies[i])
 	}
-	if err := errors.Join(late...); err != nil {
-		k.note(err)
-	}
+	k.root.Note(late)
 	return nil
 }
 
 // makeShard fills and writes a shard under its unfinished name and adds it to c.
-func (k *Keys) makeShard(c *contents, w want) (shardLine, []byte, error) {
-	l := shardLine{
-		ShardInfo: ShardInfo{Number: c.nextShard, Class: w.class, Month: w.month, Part: 1, Slots: SlotsPerShard},
-		rewrite:   1, seq: k.lastSeq, key: NewKey(),
-	}
-	for _, other := range c.shards {
-		if other.Class == l.Class && other.Month == l.Month {
-			l.Part = max(l.Part, other.Part+1)
-		}
-	}
-	if l.Part == 0 {
-		return l, nil, fmt.Errorf("%s %s has 65,535 parts", l.Class, l.Month)
-	}
-	slots := make([]byte, SlotsPerShard*KeySize)
-	rand.Read(slots)
-	nonce := make([]byte, chacha20poly1305.NonceSizeX)
-	rand.Read(nonce)
-	file, err := sealShard(k.vaultID, &l, nonce, slots)
+func (k *Keys) makeShard(c *root.Contents, w want) (shard.Line, []byte, error) {
+	l := shard.Line{Info: ShardInfo{Number: c.NextShard, Class: w.class, Month: w.month}}
+	slots := shard.Fill()
+	l, err := k.writeShard(c, l, slots)
 	if err != nil {
 		return l, nil, err
 	}
-	if err := k.files.Write(l.newName(), file); err != nil {
-		return l, nil, fmt.Errorf("write shard: %w", err)
+	c.NextShard++
+	if w.class == Office {
+		c.Office = Mark{Shard: l.Number, Next: officeStep}
 	}
-	c.nextShard++
-	c.shards = append(c.shards, l)
 	return l, slots, nil
+}
+
+// writeShard writes a shard that is new to c under its unfinished name, and adds it: as the next part of its month,
+// under a key of its own.
+func (k *Keys) writeShard(c *root.Contents, l shard.Line, slots []byte) (shard.Line, error) {
+	l.Part, l.Slots, l.Rewrite, l.Seq, l.Key = c.NextPart(l.Class, l.Month), SlotsPerShard, 1, k.root.Seq(), NewKey()
+	if l.Part == 0 {
+		return l, fmt.Errorf("%s %s has 65,535 parts", l.Class, l.Month)
+	}
+	file, err := shard.Seal(k.vaultID, &l, slots)
+	if err != nil {
+		return l, err
+	}
+	if err := k.files.Write(l.NewName(), file); err != nil {
+		return l, fmt.Errorf("write shard: %w", err)
+	}
+	c.Put(l)
+	return l, nil
 }
 
 // Marks are the high-water marks of the shards that slots are handed out of. The journal keeps them.
@@ -218,14 +294,18 @@ func (k *Keys) Marks() []Mark {
 
 // Resume sets the marks after Open, from the journal. Unclean skips the next 1,000 slots of each shard, or
 // what it has left. A shard without a mark is never handed out of again: what was used of it is not known.
-// Errors: ErrRolledBack when a mark is of a shard that the root does not know.
+// A mark of a shard that was dropped since is passed over.
+// Errors: ErrRolledBack when a mark is of a shard that the root never knew.
 func (k *Keys) Resume(marks []Mark, clean bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, m := range marks {
-		l, ok := k.line(m.Shard)
-		if !ok {
+		l, ok := k.root.Contents().Shard(m.Shard)
+		if !ok && !k.root.Contents().Knew(m.Shard) {
 			return fmt.Errorf("%w: the journal knows shard %d", ErrRolledBack, m.Shard)
+		}
+		if !ok || m.Shard < k.root.Contents().Fresh || l.Class == Office {
+			continue
 		}
 		next := min(m.Next, l.Slots)
 		if !clean {
@@ -234,7 +314,7 @@ func (k *Keys) Resume(marks []Mark, clean bool) error {
 		i := slices.IndexFunc(k.writers, func(w writer) bool { return w.Number == m.Shard })
 		if i < 0 {
 			i = len(k.writers)
-			k.writers = append(k.writers, writer{ShardInfo: l.ShardInfo})
+			k.writers = append(k.writers, writer{ShardInfo: l.Info})
 		}
 		k.writers[i].next = max(k.writers[i].next, next)
 	}

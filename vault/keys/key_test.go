@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"linekeep/drivers/tpm/tpmtest"
+	"linekeep/vault/keys/root"
+	"linekeep/vault/keys/shard"
 	"linekeep/vault/secret"
 )
 
@@ -43,9 +45,11 @@ func TestAKeyCannotBePrintedInAnyVerbAtAnyDepth(t *testing.T) {
 	}
 	h := hiding{Open: k, hidden: k, list: []Key{k}, byName: map[string]Key{"k": k}, any: k}
 	h.deep.p = &k
-	keys := &Keys{contents: &contents{vault: k, shards: []shardLine{{key: k}}}}
-	slot := Slot{ID: ID{1, 2}, key: k}
-	for _, v := range []any{k, &k, h, &h, []any{k}, slot, &slot, keys, *keys.contents, map[ID]Slot{{1, 2}: slot}} {
+	keys := &Keys{loaded: []loadedShard{{slots: bytes.Clone(k.Bytes()[:])}}}
+	contents := &root.Contents{Vault: k, Owner: k, Spare: k, Shards: []shard.Line{{Key: k}}}
+	whole := Shard{slots: func() []byte { return k.Bytes()[:] }}
+	slot := Slot{ID: ID{Shard: 1, Slot: 2}, key: k}
+	for _, v := range []any{k, &k, h, &h, []any{k}, slot, &slot, keys, contents, *contents, whole, map[ID]Slot{{Shard: 1, Slot: 2}: slot}} {
 		for _, verb := range "vsqxXdobcUeEfFgGtTp" {
 			for _, flags := range []string{"", "+", "#", " ", "0", "+#"} {
 				out := fmt.Sprintf("%"+flags+string(verb), v)
@@ -93,7 +97,7 @@ func TestAKeyIsNeitherEncodedNorLogged(t *testing.T) {
 }
 
 func TestAnIDHasOneSpelling(t *testing.T) {
-	id := ID{7, 42}
+	id := ID{Shard: 7, Slot: 42}
 	if back, err := ParseID(id.String()); err != nil || back != id || id.String() != "7-42" {
 		t.Errorf("%s came back as %s, %v", id, back, err)
 	}

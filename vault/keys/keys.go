@@ -3,53 +3,51 @@
 // Stage: line -> call -> encode -> [seal] -> store -> search -> release.
 //
 //	In:    a tpm.Sealer, and the folder keys/
-//	Out:   a Slot for each new recording, never the same twice; keys for folders and outer headers
+//	Out:   a Slot for each new thing, never the same twice; keys for folders and outer headers; erasure for good
 //	Owner: no goroutine of its own; methods may be called from several
 //	Full:  a month whose shard is full gets another one; with no room on the disk for it Next says so
 //
 // Whatever must one day be erased is under the key of a slot. Slots stand in shards, immutable files under
 // a key of their own; shard keys stand in the root, which is under a fresh key at every writing; that key
-// the chip seals. FORMAT.md gives every byte, THREATS.md what it is good for.
+// the chip seals for as long as its counter has not passed the root's epoch. To erase is to write the shards anew
+// without the slots, and a root of a later epoch, and then to move the counter: from then on no root of before ever
+// opens. FORMAT.md gives every byte, THREATS.md what it is good for.
 package keys
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
+	"io"
 	"sync"
 	"time"
 
-	"golang.org/x/crypto/chacha20poly1305"
-
 	"linekeep/drivers/tpm"
+	"linekeep/vault/envelope"
+	"linekeep/vault/keys/epoch"
 	"linekeep/vault/keys/pair"
+	"linekeep/vault/keys/root"
+	"linekeep/vault/keys/shard"
 )
 
 var (
 	// ErrNoSlot reports an id whose shard does not exist, or whose slot is erased.
 	ErrNoSlot = errors.New("keys: no such slot")
-	// ErrAltered reports a key file that is not as it was written.
-	ErrAltered = errors.New("keys: key file altered")
 	// ErrRolledBack reports a root that is older than the shards or the journal beside it.
 	ErrRolledBack = errors.New("keys: root is older than what stands beside it")
-	// ErrNoVault reports a folder in which no keys were ever made.
-	ErrNoVault = errors.New("keys: no vault here")
 	// ErrExists reports a folder that has keys already; making new ones would lose every recording.
 	ErrExists = errors.New("keys: there is a vault here already")
-	// ErrClosed reports a use after Close.
-	ErrClosed = errors.New("keys: closed")
 )
-
-// VaultIDSize is the length of a vault's id, in bytes.
-const VaultIDSize = 16
 
 // Config says where the keys are.
 type Config struct {
 	Dir   string // keys/ ; second copies stand in keys/copy/
 	Clock func() time.Time
+	// FirstShard is the number of the first shard of a new vault; 0 means 1. One made while the chip is away begins
+	// at FirstDegraded or above.
+	FirstShard uint32
+	// NoBackup keeps no key backup on the box, and removes one that is there.
+	NoBackup bool
 }
 
 // Validate reports what is missing.
@@ -65,197 +63,224 @@ type Keys struct {
 	clock   func() time.Time
 	files   *pair.Folder
 	chip    tpm.Sealer
+	root    *epoch.Root
 	vaultID [VaultIDSize]byte
 
 	writing sync.Mutex // held while the root changes, before mu
-	lastSeq uint64     // under writing: the newest sequence ever tried, used up or not
-	epoch   uint64     // under writing: where the chip's counter stands, and what roots are sealed for
 
-	mu       sync.Mutex // guards all below; never held over the chip
-	closed   bool
-	id       rootID
-	root     []byte // the root's file, to compare with
-	contents *contents
-	writers  []writer
-	loaded   []loadedShard // most recently used first
-	findings []error
+	mu      sync.Mutex // guards all below, and that no key is wiped while it is used; never held over the chip
+	closed  bool
+	writers []writer
+	office  office
+	loaded  []loadedShard // most recently used first
 }
 
-// Create prepares the chip and makes the keys of a new vault: a root without shards. Errors: ErrExists, tpm.ErrOwned, tpm.ErrUnavailable.
+// Create makes the keys of a new vault on a chip without an owner, and becomes its owner: a root without shards.
+// Errors: ErrExists, tpm.ErrOwned, tpm.ErrUnavailable.
 func Create(ctx context.Context, c Config, chip tpm.Sealer) (*Keys, error) {
 	return create(ctx, c, chip, pair.Disk{})
 }
 
 func create(ctx context.Context, c Config, chip tpm.Sealer, fs pair.FS) (*Keys, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	k := &Keys{clock: c.Clock, files: pair.At(c.Dir, fs), chip: chip}
-	if err := k.files.Make(); err != nil {
-		return nil, fmt.Errorf("create keys: %w", err)
-	}
-	names, err := k.files.Names()
+	k, names, err := begin(c, chip, fs)
 	if err != nil {
 		return nil, fmt.Errorf("create keys: %w", err)
 	}
 	for _, name := range names {
-		if _, isRoot := parseRootName(name); isRoot || isShardName(name) {
+		if _, isRoot := root.ParseName(name); isRoot || shard.IsName(name) {
 			return nil, fmt.Errorf("create keys in %s: %w", c.Dir, ErrExists)
 		}
 	}
-	if _, err := chip.Prepare(ctx); err != nil {
+	if k.root, err = epoch.Create(ctx, k.rootConfig(c), max(c.FirstShard, 1)); err != nil {
 		return nil, fmt.Errorf("create keys: %w", err)
 	}
-	if k.epoch, err = chip.Epoch(ctx); err != nil {
-		return nil, fmt.Errorf("create keys: %w", err)
-	}
-	rand.Read(k.vaultID[:])
-	k.lastSeq = 1
-	first := &contents{vault: NewKey(), nextShard: 1}
-	if err := k.commit(ctx, first); err != nil {
-		return nil, fmt.Errorf("create keys: %w", err)
+	k.vaultID = k.root.VaultID()
+	return k, nil
+}
+
+// Open opens the keys of a vault with the root in force, finishes what a power cut caught, and mends what has only one
+// good copy. No slot is handed out of a shard made before, until Resume says where it had got to; Office needs no word.
+// Errors: ErrNoVault, ErrAltered (no copy of the root is whole), ErrRolledBack; ErrOlder, ErrOtherChip, tpm.ErrNotReady, all of
+// which are tpm.ErrRefused: trying again cannot help; tpm.ErrUnavailable: it may.
+func Open(ctx context.Context, c Config, chip tpm.Sealer) (*Keys, error) {
+	return open(ctx, c, chip, pair.Disk{})
+}
+
+func open(ctx context.Context, c Config, chip tpm.Sealer, fs pair.FS) (*Keys, error) {
+	k, err := with(ctx, c, chip, fs, epoch.Open)
+	if err != nil {
+		return nil, fmt.Errorf("open keys in %s: %w", c.Dir, err)
 	}
 	return k, nil
+}
+
+// Recover opens the keys of a vault whose chip does not open them, with the private half of the recovery key and the key
+// backup, and makes them those of the chip that is there: a new one, or the same after the state it measures
+// changed, or after an old copy of the disk was put back. What was erased before the backup was written stays erased.
+// Keys that Open opens are opened, and nothing else is done.
+// Errors: ErrNoBackup, ErrWrongKey, ErrAltered, tpm.ErrOwned (a chip of somebody else), tpm.ErrUnavailable.
+func Recover(ctx context.Context, c Config, chip tpm.Sealer, recovery envelope.Private) (*Keys, error) {
+	return recovered(ctx, c, chip, recovery, pair.Disk{})
+}
+
+func recovered(ctx context.Context, c Config, chip tpm.Sealer, recovery envelope.Private, fs pair.FS) (*Keys, error) {
+	k, err := open(ctx, c, chip, fs)
+	if err == nil || errors.Is(err, tpm.ErrUnavailable) {
+		return k, err
+	}
+	k, err = with(ctx, c, chip, fs, func(ctx context.Context, c epoch.Config, names []string) (*epoch.Root, error) {
+		return epoch.Recover(ctx, c, names, recovery)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("recover keys in %s: %w", c.Dir, err)
+	}
+	return k, nil
+}
+
+// with opens the keys of a folder whose root some function opens.
+func with(ctx context.Context, c Config, chip tpm.Sealer, fs pair.FS,
+	open func(context.Context, epoch.Config, []string) (*epoch.Root, error)) (*Keys, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if names, err := pair.At(c.Dir, fs).List(); err != nil || len(names) == 0 {
+		return nil, errors.Join(err, ErrNoVault) // and no folder is made where there is none
+	}
+	k, names, err := begin(c, chip, fs)
+	if err != nil {
+		return nil, err
+	}
+	if k.root, err = open(ctx, k.rootConfig(c), names); err != nil {
+		return nil, err
+	}
+	k.vaultID = k.root.VaultID()
+	if err := k.settle(names); err != nil {
+		return nil, err
+	}
+	mark := k.root.Contents().Office
+	k.office = office{shard: mark.Shard, next: mark.Next, reserved: mark.Next}
+	k.root.Tidy(ctx)
+	return k, nil
+}
+
+// begin makes the folders and lists what is in them.
+func begin(c Config, chip tpm.Sealer, fs pair.FS) (*Keys, []string, error) {
+	if err := c.Validate(); err != nil {
+		return nil, nil, err
+	}
+	k := &Keys{clock: c.Clock, files: pair.At(c.Dir, fs), chip: chip}
+	if err := k.files.Make(); err != nil {
+		return nil, nil, err
+	}
+	names, err := k.files.Names()
+	return k, names, err
+}
+
+func (k *Keys) rootConfig(c Config) epoch.Config {
+	return epoch.Config{Files: k.files, Chip: k.chip, Clock: c.Clock, NoBackup: c.NoBackup}
 }
 
 // VaultID names the vault; it is bound into everything that is sealed.
 func (k *Keys) VaultID() [VaultIDSize]byte { return k.vaultID }
 
-// Epoch counts what was erased for good: it is where the chip's counter stood when the root was sealed.
-func (k *Keys) Epoch() uint64 {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.id.epoch
+// Chip is the identity of the chip that opens this vault.
+func (k *Keys) Chip() tpm.Identity { return k.root.Chip() }
+
+// Epoch is that of the root in force: where the chip's counter stands, or, while Unfinished, will stand.
+func (k *Keys) Epoch() uint64 { return k.root.ID().Epoch }
+
+// Unfinished says whether a commit waits for the chip; Commit finishes it.
+func (k *Keys) Unfinished() bool { return k.root.Unfinished() }
+
+// Backup tells how the key backup stands.
+func (k *Keys) Backup() BackupState { return k.root.Backup() }
+
+// Wear tells how much the chip's counter was moved.
+func (k *Keys) Wear() Wear { return k.root.Wear() }
+
+// Due is when the next urgent commit may happen: at once while the day's budget lasts, and then an hour after the last
+// one, or on the next day. It is for whoever has something doomed, and does not bind Commit.
+func (k *Keys) Due() time.Time { return k.root.Due() }
+
+// SetRecovery sets the first recovery key, at hand-over: a key backup is written, and the lockout's authorisation is
+// drawn, wrapped to it and given to the chip. Setting the same one again finishes what failed. Another one later goes
+// by Commit. Errors: ErrRecoverySet, tpm.ErrOwned, tpm.ErrUnavailable.
+func (k *Keys) SetRecovery(ctx context.Context, recovery envelope.Public) error {
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	return k.root.SetRecovery(ctx, recovery)
+}
+
+// Certify has the chip sign where its counter stands, together with 32 bytes of the caller's.
+func (k *Keys) Certify(ctx context.Context, qualifying [32]byte) (tpm.Certificate, error) {
+	c, err := k.chip.Certify(ctx, qualifying)
+	if err != nil {
+		return tpm.Certificate{}, fmt.Errorf("certify epoch: %w", err)
+	}
+	return c, nil
 }
 
 // Folder is the base key of a Badger folder, by HKDF of the vault key; name is its path below the vault.
-func (k *Keys) Folder(name string) Key { return k.vaultKey().Derive("folder", []byte(name)) }
+func (k *Keys) Folder(name string) Key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return folderKey(k.root.Contents().Vault, name)
+}
 
 // Outer authenticates outer headers (journal, custody file, settings), by HKDF of the vault key.
-func (k *Keys) Outer(purpose string) Key { return k.vaultKey().Derive("outer", []byte(purpose)) }
-
-func (k *Keys) vaultKey() Key {
+func (k *Keys) Outer(purpose string) Key {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.contents.vault
+	return outerKey(k.root.Contents().Vault, purpose)
 }
 
-// commit writes a root with contents under sequence lastSeq, and makes it the current one. The caller
-// holds writing and has counted lastSeq up. An error leaves the root before it in force.
-func (k *Keys) commit(ctx context.Context, c *contents) error {
-	id := rootID{epoch: k.epoch, seq: k.lastSeq}
-	c.written = k.clock().UTC().Truncate(time.Second)
-	file, err := k.sealFresh(ctx, id, c)
-	if err != nil {
-		return err
-	}
-	if err := k.files.Write(id.fileName(), file); err != nil {
-		return fmt.Errorf("write root: %w", err)
-	}
-	k.mu.Lock()
-	k.id, k.root, k.contents = id, file, c
-	k.mu.Unlock()
-	return nil
-}
+func folderKey(vault Key, name string) Key   { return vault.Derive("folder", []byte(name)) }
+func outerKey(vault Key, purpose string) Key { return vault.Derive("outer", []byte(purpose)) }
 
-// sealFresh makes the file of a root under a fresh key, and has the chip open it once before anything relies on it.
-func (k *Keys) sealFresh(ctx context.Context, id rootID, c *contents) ([]byte, error) {
-	rootKey := NewKey()
-	defer rootKey.Wipe()
-	blob, err := k.chip.Seal(ctx, rootKey.Bytes()[:], id.epoch)
-	if err != nil {
-		return nil, fmt.Errorf("seal root key: %w", err)
-	}
-	back, err := k.chip.Unseal(ctx, blob, id.epoch)
-	if err != nil {
-		return nil, fmt.Errorf("try new root key: %w", err)
-	}
-	defer clear(back)
-	if !bytes.Equal(back, rootKey.Bytes()[:]) {
-		return nil, fmt.Errorf("try new root key: the chip gave out another one: %w", tpm.ErrUnavailable)
-	}
-	nonce := make([]byte, chacha20poly1305.NonceSizeX)
-	rand.Read(nonce)
-	return sealRoot(k.vaultID, id, blob, rootKey, nonce, c)
-}
-
-// removeOlder removes the roots before the current one. What cannot be removed now is at the next opening.
-func (k *Keys) removeOlder() error {
-	names, err := k.files.Names()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if id, isRoot := parseRootName(name); isRoot && id.less(k.id) {
-			if err := k.files.Remove(name); err != nil {
-				return fmt.Errorf("remove older root: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-func (k *Keys) note(findings ...error) {
-	for _, f := range findings {
-		k.findings = append(k.findings, fmt.Errorf("%w: %w", ErrAltered, f))
-	}
-}
-
-// Findings are what was found wrong with key files since Open, whether it could be mended or not; each names its file.
-func (k *Keys) Findings() []error {
+// Commissioning is the private half of the custody key from before hand-over; false once a commit has ended that time.
+// It is not a copy.
+func (k *Keys) Commissioning() (Key, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return slices.Clone(k.findings)
+	return k.root.Contents().Commissioning, !k.root.Contents().Commissioning.IsZero()
 }
 
-// Verify reads both copies of every key file, mends one from the other, and gives everything found wrong since Open.
-func (k *Keys) Verify(ctx context.Context) []error {
-	k.verifyRoot()
-	for _, info := range k.Shards() {
-		if err := ctx.Err(); err != nil {
-			return append(k.Findings(), fmt.Errorf("verify keys: %w", err))
-		}
-		k.verifyShard(info.Number)
+// Spare is the key that degraded mode seals to while the chip is away: its private half lies in the root.
+func (k *Keys) Spare() envelope.Public {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	private, err := envelope.PrivateFrom(k.root.Contents().Spare)
+	if err != nil {
+		k.root.Note(fmt.Errorf("spare key: %w", err)) // unreachable: any 32 bytes are a private key
 	}
-	return k.Findings()
+	return private.Public()
 }
 
-func (k *Keys) verifyRoot() {
-	k.writing.Lock() // no root comes or goes meanwhile
-	defer k.writing.Unlock()
+// OpenSpare opens what was wrapped to Spare. Errors: envelope.ErrAltered.
+func (k *Keys) OpenSpare(wrapped, info []byte) (Key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
-		return
+		return Key{}, ErrClosed
 	}
-	_, findings, err := k.files.Read(k.id.fileName(), func(file []byte) error {
-		if !bytes.Equal(file, k.root) {
-			return errors.New("not the root that was opened")
-		}
-		return nil
-	})
-	k.note(findings...)
+	private, err := envelope.PrivateFrom(k.root.Contents().Spare)
 	if err != nil {
-		k.note(err)
-		k.note(k.files.Write(k.id.fileName(), k.root)) // both copies are gone, but the memory has it
+		return Key{}, fmt.Errorf("spare key: %w", err)
 	}
+	return private.Unwrap(info, wrapped)
 }
 
-func (k *Keys) verifyShard(number uint32) {
-	k.writing.Lock() // a new shard has its name once this is free
-	defer k.writing.Unlock()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	l, ok := k.line(number)
-	if !ok {
-		return
+// Recovery is the public half of the recovery key; false before hand-over.
+func (k *Keys) Recovery() (envelope.Public, bool) {
+	recovery := k.root.Contents().Recovery
+	if recovery == nil {
+		return envelope.Public{}, false
 	}
-	_, findings, err := k.files.Read(l.fileName(), func(file []byte) error { return checkShard(l, file) })
-	k.note(findings...)
-	if err != nil {
-		k.note(err)
-	}
+	return *recovery, true
 }
+
+// Format writes the same words for every verb: shards in memory are plain bytes.
+func (*Keys) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "Keys(hidden)") } // fmt.State keeps no errors
 
 // Close wipes all keys in memory, as far as Go allows. Slots given out before stay the caller's to wipe.
 func (k *Keys) Close() error {
@@ -267,10 +292,7 @@ func (k *Keys) Close() error {
 		return nil
 	}
 	k.closed = true
-	k.contents.vault.Wipe()
-	for _, l := range k.contents.shards {
-		l.key.Wipe()
-	}
+	k.root.Close()
 	for _, s := range k.loaded {
 		clear(s.slots)
 	}

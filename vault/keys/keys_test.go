@@ -51,7 +51,7 @@ func TestASlotHasTheSameKeysAfterTheVaultIsOpenedAgain(t *testing.T) {
 	k, c, chip := newKeys(t)
 	s := mustNext(t, k, "standard", november)
 	meta, folder, vaultID := s.Meta(), k.Folder("catalog"), k.VaultID()
-	if s.ID != (ID{1, 0}) {
+	if s.ID != (ID{Shard: 1, Slot: 0}) {
 		t.Errorf("first id is %s", s.ID)
 	}
 	again := mustOpen(t, c, chip)
@@ -112,7 +112,7 @@ func TestAfterACleanStopTheNextSlotFollows(t *testing.T) {
 	if err := again.Resume(k.Marks(), true); err != nil {
 		t.Fatal(err)
 	}
-	if s := mustNext(t, again, "standard", november); s.ID != (ID{1, 5}) {
+	if s := mustNext(t, again, "standard", november); s.ID != (ID{Shard: 1, Slot: 5}) {
 		t.Errorf("next is %s, want 1-5", s.ID)
 	}
 }
@@ -125,7 +125,7 @@ func TestAfterAnUncleanStopAThousandSlotsAreSkipped(t *testing.T) {
 	if err := again.Resume(marks, false); err != nil {
 		t.Fatal(err)
 	}
-	if s := mustNext(t, again, "standard", november); s.ID != (ID{1, 1001}) {
+	if s := mustNext(t, again, "standard", november); s.ID != (ID{Shard: 1, Slot: 1001}) {
 		t.Errorf("next is %s, want 1-1001", s.ID)
 	}
 }
@@ -138,7 +138,7 @@ func TestSkippingPastTheEndOfAShardGoesOnInTheNextPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := mustNext(t, again, "standard", november)
-	if s.ID != (ID{2, 0}) {
+	if s.ID != (ID{Shard: 2, Slot: 0}) {
 		t.Errorf("next is %s, want 2-0", s.ID)
 	}
 	if info, err := again.Shard(2); err != nil || info.Part != 2 || info.Month != "2026-11" {
@@ -177,7 +177,7 @@ func TestNextMonthsShardExistsThreeDaysAhead(t *testing.T) {
 		}
 	}
 	shards := k.Shards()
-	if len(shards) != 4 || shards[2] != (ShardInfo{3, "standard", "2026-12", 1, SlotsPerShard}) {
+	if len(shards) != 4 || shards[2] != (ShardInfo{Number: 3, Class: "standard", Month: "2026-12", Part: 1, Slots: SlotsPerShard}) {
 		t.Errorf("on the 28th: %+v", shards)
 	}
 	if err := k.Prepare(t.Context(), nil, time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC)); err != nil {
@@ -212,7 +212,7 @@ func TestOpenTellsAnEmptyFolderFromARefusalAndASilentChip(t *testing.T) {
 func TestClosedKeysAreWipedAndGiveNothing(t *testing.T) {
 	k, _, _ := newKeys(t)
 	s := mustNext(t, k, "standard", november)
-	vault, body := k.contents.vault, k.loaded[0].slots
+	vault, body := k.root.Contents().Vault, k.loaded[0].slots
 	if err := k.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -236,17 +236,17 @@ func TestOldShardsStayInMemoryOnlyInASmallNumber(t *testing.T) {
 	}
 	again := mustOpen(t, c, chip)
 	for n := range uint32(8) {
-		if _, err := again.Slot(ID{n + 1, 0}); err != nil {
+		if _, err := again.Slot(ID{Shard: n + 1, Slot: 0}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := len(again.loaded); n != spareShards {
 		t.Errorf("%d shards in memory, want %d", n, spareShards)
 	}
-	if _, err := again.Slot(ID{9, 0}); !errors.Is(err, ErrNoSlot) {
+	if _, err := again.Slot(ID{Shard: 9, Slot: 0}); !errors.Is(err, ErrNoSlot) {
 		t.Errorf("unknown shard: %v", err)
 	}
-	if _, err := again.Slot(ID{1, SlotsPerShard}); !errors.Is(err, ErrNoSlot) {
+	if _, err := again.Slot(ID{Shard: 1, Slot: SlotsPerShard}); !errors.Is(err, ErrNoSlot) {
 		t.Errorf("slot past the end: %v", err)
 	}
 }

@@ -3,6 +3,8 @@ package keys
 import (
 	"fmt"
 	"slices"
+
+	"linekeep/vault/keys/shard"
 )
 
 // Slot gives the slot of an id. A shard not in memory is read from the disk, and mended if one copy is bad.
@@ -24,20 +26,20 @@ func (k *Keys) Slot(id ID) (Slot, error) {
 func (k *Keys) Shard(number uint32) (ShardInfo, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	l, ok := k.line(number)
+	l, ok := k.root.Contents().Shard(number)
 	if !ok {
 		return ShardInfo{}, fmt.Errorf("shard %d: %w", number, ErrNoSlot)
 	}
-	return l.ShardInfo, nil
+	return l.Info, nil
 }
 
 // Shards are all shards, by number.
 func (k *Keys) Shards() []ShardInfo {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	infos := make([]ShardInfo, len(k.contents.shards))
-	for i, l := range k.contents.shards {
-		infos[i] = l.ShardInfo
+	infos := make([]ShardInfo, len(k.root.Contents().Shards))
+	for i, l := range k.root.Contents().Shards {
+		infos[i] = l.Info
 	}
 	return infos
 }
@@ -48,14 +50,11 @@ func (k *Keys) slotKey(id ID) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	if uint64(id.Slot) >= uint64(len(slots)/KeySize) {
+	key, ok := shard.Key(slots, id.Slot)
+	if !ok {
 		return Key{}, ErrNoSlot
 	}
-	entry := slots[int(id.Slot)*KeySize:][:KeySize]
-	if [KeySize]byte(entry) == [KeySize]byte{} {
-		return Key{}, fmt.Errorf("%w: erased", ErrNoSlot)
-	}
-	return KeyFrom(entry)
+	return key, nil
 }
 
 // load gives the slots of a shard; mu is held.
@@ -66,20 +65,34 @@ func (k *Keys) load(number uint32) ([]byte, error) {
 		k.loaded[0] = s
 		return s.slots, nil
 	}
-	l, ok := k.line(number)
+	l, ok := k.root.Contents().Shard(number)
 	if !ok {
 		return nil, ErrNoSlot
 	}
-	file, findings, err := k.files.Read(l.fileName(), func(file []byte) error { return checkShard(l, file) })
-	k.note(findings...)
+	slots, err := k.read(l)
+	if err != nil {
+		return nil, err
+	}
+	k.keep(number, slots)
+	return slots, nil
+}
+
+// read reads a shard from the disk and mends a bad copy; mu is held.
+func (k *Keys) read(l shard.Line) ([]byte, error) {
+	file, findings, err := k.files.Read(l.FileName(), l.Check)
+	if err != nil { // it has its name only once the root that names it is in force
+		if unfinished, more, errNew := k.files.Read(l.NewName(), l.Check); errNew == nil {
+			file, findings, err = unfinished, more, nil
+		}
+	}
+	k.root.Note(findings...)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAltered, err)
 	}
-	slots, err := openShard(k.vaultID, l, file)
+	slots, err := l.Open(k.vaultID, file)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrAltered, l.fileName(), err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrAltered, l.FileName(), err)
 	}
-	k.keep(number, slots)
 	return slots, nil
 }
 
@@ -88,7 +101,7 @@ func (k *Keys) keep(number uint32, slots []byte) {
 	k.loaded = slices.Insert(k.loaded, 0, loadedShard{number: number, slots: slots})
 	spare := 0
 	k.loaded = slices.DeleteFunc(k.loaded, func(s loadedShard) bool {
-		if slices.ContainsFunc(k.writers, func(w writer) bool { return w.Number == s.number }) {
+		if s.number == k.office.shard || slices.ContainsFunc(k.writers, func(w writer) bool { return w.Number == s.number }) {
 			return false
 		}
 		spare++
@@ -99,6 +112,3 @@ func (k *Keys) keep(number uint32, slots []byte) {
 		return false
 	})
 }
-
-// line is what the root says of a shard; mu is held.
-func (k *Keys) line(number uint32) (shardLine, bool) { return k.contents.shard(number) }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"linekeep/drivers/tpm"
+	"linekeep/drivers/tpm/tpmtest"
 	"linekeep/vault/keys/pair"
 )
 
@@ -139,7 +140,7 @@ func whole(t *testing.T, c Config, chip tpm.Sealer, slot Slot, grown bool) {
 		t.Fatalf("%d shards", n)
 	}
 	for _, info := range k.Shards() {
-		if _, err := k.Slot(ID{info.Number, 0}); err != nil {
+		if _, err := k.Slot(ID{Shard: info.Number, Slot: 0}); err != nil {
 			t.Fatalf("shard %d: %v", info.Number, err)
 		}
 	}
@@ -161,19 +162,19 @@ func TestAPowerCutAtAnyStepOfARootWriteLeavesAVaultThatOpens(t *testing.T) {
 	slot := mustNext(t, k, "standard", november)
 	december := november.AddDate(0, 1, 0)
 	grow := func(c Config, d *cutDisk, steps int, mode cutMode) error {
-		running, err := open(t.Context(), c, chip, pair.Disk{})
+		d.left = 1000 // enough for the opening
+		running, err := open(t.Context(), c, chip, d)
 		if err != nil {
 			t.Fatal(err)
 		}
-		running.files = pair.At(c.Dir, d)
-		d.left, d.mode = steps, mode
+		d.left, d.steps, d.mode = steps, 0, mode
 		return running.Prepare(t.Context(), []string{"standard"}, december)
 	}
 	rehearsal := newCutDisk(1000, cutBefore)
 	if err := grow(copied(t, base.Dir), rehearsal, 1000, cutBefore); err != nil {
 		t.Fatal(err)
 	}
-	if rehearsal.steps < 20 {
+	if rehearsal.steps < 15 {
 		t.Fatalf("a root write of %d steps is not what is tested here", rehearsal.steps)
 	}
 	for mode := range cutModes {
@@ -192,10 +193,9 @@ func TestAPowerCutAtAnyStepOfARootWriteLeavesAVaultThatOpens(t *testing.T) {
 }
 
 func TestAPowerCutWhileAVaultIsMadeLeavesNoneOrOneThatOpens(t *testing.T) {
-	_, _, chip := newKeys(t)
 	for mode := range cutModes {
 		for steps := range 40 {
-			c := config(filepath.Join(t.TempDir(), "keys"))
+			c, chip := config(filepath.Join(t.TempDir(), "keys")), tpmtest.NewMemory()
 			if _, err := create(t.Context(), c, chip, newCutDisk(steps, mode)); err == nil {
 				break // enough steps
 			}
@@ -211,7 +211,12 @@ func TestAPowerCutWhileAVaultIsMadeLeavesNoneOrOneThatOpens(t *testing.T) {
 }
 
 func TestAFullDiskOrASilentChipLeavesTheRootInForce(t *testing.T) {
-	k, c, chip := newKeys(t)
+	_, c, chip := newKeys(t)
+	d := newCutDisk(1000, cutBefore)
+	k, err := open(t.Context(), c, chip, d)
+	if err != nil {
+		t.Fatal(err)
+	}
 	slot := mustNext(t, k, "standard", november)
 	december := november.AddDate(0, 1, 0)
 	chip.Fail(tpm.ErrUnavailable)
@@ -221,12 +226,12 @@ func TestAFullDiskOrASilentChipLeavesTheRootInForce(t *testing.T) {
 	mustNext(t, k, "standard", november) // what needs no chip goes on
 	chip.Fail(nil)
 	for steps := range 12 {
-		k.files = pair.At(c.Dir, newCutDisk(steps, cutBefore))
+		d.left, d.cut = steps, false
 		if _, err := k.Next(t.Context(), "standard", december); !errors.Is(err, errCut) {
 			t.Fatalf("step %d: %v", steps, err)
 		}
 	}
-	k.files = pair.At(c.Dir, pair.Disk{})
+	d.left, d.cut = 1000, false
 	fresh := mustNext(t, k, "standard", december)
 	again := mustOpen(t, c, chip)
 	for _, s := range []Slot{slot, fresh} {

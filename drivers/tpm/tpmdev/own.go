@@ -108,6 +108,9 @@ func (l *link) own(key storage, owner, lockout []byte) error {
 		set       bool
 		auth      []byte
 	}{{tpm2.TPMRHOwner, m.ownerSet, owner}, {tpm2.TPMRHLockout, m.lockoutSet, lockout}} {
+		if len(one.auth) == 0 {
+			continue
+		}
 		if !one.set {
 			if err := l.changeAuth(key, one.hierarchy, one.auth); err != nil {
 				return err

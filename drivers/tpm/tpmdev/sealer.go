@@ -113,7 +113,10 @@ func (d *Device) Owned(ctx context.Context) (owner, lockout bool, err error) {
 
 // Own implements tpm.Sealer.
 func (d *Device) Own(ctx context.Context, owner, lockout []byte) error {
-	for _, auth := range [][]byte{owner, lockout} {
+	for i, auth := range [][]byte{owner, lockout} {
+		if i > 0 && len(auth) == 0 {
+			continue
+		}
 		if err := checkAuth(auth); err != nil {
 			return fmt.Errorf("own the chip: %w", err)
 		}

@@ -243,13 +243,16 @@ func (m *Memory) Own(ctx context.Context, owner, lockout []byte) error {
 	if err := m.prepped(ctx); err != nil {
 		return err
 	}
-	if len(owner) != tpm.AuthSize || len(lockout) != tpm.AuthSize {
+	if len(owner) != tpm.AuthSize || len(lockout) != 0 && len(lockout) != tpm.AuthSize {
 		return fmt.Errorf("own: an authorisation has %d bytes", tpm.AuthSize)
 	}
 	if m.owner != nil && !bytes.Equal(m.owner, owner) || m.owner == nil && m.lockout != nil {
 		return tpm.ErrOwned
 	}
 	m.owner = slices.Clone(owner)
+	if len(lockout) == 0 {
+		return nil
+	}
 	if m.lockout != nil && !bytes.Equal(m.lockout, lockout) {
 		return tpm.ErrOwned
 	}

@@ -44,6 +44,8 @@ type FS interface {
 	// SyncDir makes renames and removals in dir last.
 	SyncDir(dir string) error
 	Read(path string) ([]byte, error)
+	// ReadBack reads a file from the medium itself; direct says whether it could.
+	ReadBack(path string) (data []byte, direct bool, err error)
 	List(dir string) ([]string, error)
 	MkdirAll(dir string) error
 }
@@ -51,8 +53,10 @@ type FS interface {
 // Folder is a folder and its copy.
 type Folder struct {
 	fs   FS
-	mu   sync.Mutex // two mendings of one file would share its temporary name
+	mu   sync.Mutex // guards all below; two mendings of one file would share its temporary name
 	dirs [2]string  // the folder, its copy
+	// cached: something was read back through the kernel's memory.
+	cached bool
 }
 
 // At names the folder; Make makes it.
@@ -75,8 +79,14 @@ func (f *Folder) Make() error {
 	return nil
 }
 
-// Names lists the files in either folder, each name once, in order; what a power cut left half written is removed.
-func (f *Folder) Names() ([]string, error) {
+// Names lists the files in either folder, each name once, in order; what a power cut left half written is removed. It is
+// for whoever has the folder to itself, at the start.
+func (f *Folder) Names() ([]string, error) { return f.list(true) }
+
+// List is Names without the removal.
+func (f *Folder) List() ([]string, error) { return f.list(false) }
+
+func (f *Folder) list(tidy bool) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var names []string
@@ -89,50 +99,95 @@ func (f *Folder) Names() ([]string, error) {
 			return nil, fmt.Errorf("list folder: %w", err)
 		}
 		for _, name := range found {
-			if strings.HasSuffix(name, tmpSuffix) {
-				if err := f.fs.Remove(filepath.Join(dir, name)); err != nil {
-					return nil, fmt.Errorf("remove half-written file: %w", err)
-				}
+			if !strings.HasSuffix(name, tmpSuffix) {
+				names = append(names, name)
 				continue
 			}
-			names = append(names, name)
+			if !tidy {
+				continue
+			}
+			if err := f.fs.Remove(filepath.Join(dir, name)); err != nil {
+				return nil, fmt.Errorf("remove half-written file: %w", err)
+			}
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
 }
 
+// Copies are the copies of a file as they are, good or bad; nil where there is none.
+func (f *Folder) Copies(name string) (copies [2][]byte, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, dir := range f.dirs {
+		var fault error
+		copies[i], fault = f.fs.Read(filepath.Join(dir, name))
+		if fault != nil && !errors.Is(fault, fs.ErrNotExist) {
+			err = errors.Join(err, fault)
+		}
+	}
+	return copies, err
+}
+
+// File is a name in the folder and what is to stand there.
+type File struct {
+	Name string
+	Data []byte
+}
+
 // Write writes both copies, one after the other. When it returns nil both are on disk and read back as data.
 func (f *Folder) Write(name string, data []byte) error {
+	return f.WriteAll(File{Name: name, Data: data})
+}
+
+// WriteAll writes several files in both copies, first all of the one, then all of the other: each folder is synced once.
+// A power cut may leave any of them, each whole. When it returns nil all are on disk and read back as they should be.
+func (f *Folder) WriteAll(files ...File) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, dir := range f.dirs {
-		if err := f.writeOne(dir, name, data); err != nil {
+		if err := f.writeIn(dir, files...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (f *Folder) writeOne(dir, name string, data []byte) error {
-	path := filepath.Join(dir, name)
-	if err := f.fs.Create(path+tmpSuffix, data); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+func (f *Folder) writeIn(dir string, files ...File) error {
+	for _, file := range files {
+		path := filepath.Join(dir, file.Name)
+		if err := f.fs.Create(path+tmpSuffix, file.Data); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
 	}
-	if err := f.fs.Rename(path+tmpSuffix, path); err != nil {
-		return fmt.Errorf("rename: %w", err)
+	for _, file := range files {
+		path := filepath.Join(dir, file.Name)
+		if err := f.fs.Rename(path+tmpSuffix, path); err != nil {
+			return fmt.Errorf("rename: %w", err)
+		}
 	}
 	if err := f.fs.SyncDir(dir); err != nil {
 		return fmt.Errorf("sync folder: %w", err)
 	}
-	back, err := f.fs.Read(path)
-	if err != nil {
-		return fmt.Errorf("read back: %w", err)
-	}
-	if !bytes.Equal(back, data) {
-		return fmt.Errorf("read back %s: %w", path, ErrAltered)
+	for _, file := range files {
+		path := filepath.Join(dir, file.Name)
+		back, direct, err := f.fs.ReadBack(path)
+		if err != nil {
+			return fmt.Errorf("read back: %w", err)
+		}
+		if !bytes.Equal(back, file.Data) {
+			return fmt.Errorf("read back %s: %w", path, ErrAltered)
+		}
+		f.cached = f.cached || !direct
 	}
 	return nil
+}
+
+// Direct says whether all that was written so far was read back from the medium, and not from the kernel's memory.
+func (f *Folder) Direct() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.cached
 }
 
 // Read gives the first copy that good accepts, and mends the other from it. Each finding names a copy that was
@@ -170,7 +225,7 @@ func (f *Folder) Read(name string, good func([]byte) error) (data []byte, findin
 		return copies[chosen], nil, nil
 	}
 	outcome := "mended from its copy"
-	if err := f.writeOne(f.dirs[other], name, copies[chosen]); err != nil {
+	if err := f.writeIn(f.dirs[other], File{Name: name, Data: copies[chosen]}); err != nil {
 		outcome = "not mended: " + err.Error()
 	}
 	return copies[chosen], []error{fmt.Errorf("%w (%s)", faults[other], outcome)}, nil
@@ -187,26 +242,52 @@ func (f *Folder) Sizes(name string) [2]int64 {
 	return sizes
 }
 
+// Step is a renaming, or with no To a removal.
+type Step struct{ From, To string }
+
 // Rename renames both copies. A copy that is not there under its old name is passed over.
-func (f *Folder) Rename(from, to string) error {
-	return f.each(func(dir string) error {
-		return f.fs.Rename(filepath.Join(dir, from), filepath.Join(dir, to))
-	})
-}
+func (f *Folder) Rename(from, to string) error { return f.Steps(Step{From: from, To: to}) }
 
 // Remove removes both copies. A copy that is not there is passed over.
-func (f *Folder) Remove(name string) error {
-	return f.each(func(dir string) error { return f.fs.Remove(filepath.Join(dir, name)) })
+func (f *Folder) Remove(names ...string) error { return f.Steps(removals(names)...) }
+
+func removals(names []string) []Step {
+	steps := make([]Step, len(names))
+	for i, name := range names {
+		steps[i].From = name
+	}
+	return steps
 }
 
-func (f *Folder) each(do func(dir string) error) error {
+// Steps renames and removes both copies of several files; each folder is synced once. What is not there is passed over.
+func (f *Folder) Steps(steps ...Step) error {
+	if len(steps) == 0 {
+		return nil
+	}
+	return f.do(steps, f.fs.SyncDir)
+}
+
+// Discard removes both copies and syncs nothing: a power cut may bring them back.
+func (f *Folder) Discard(names ...string) error {
+	return f.do(removals(names), func(string) error { return nil })
+}
+
+func (f *Folder) do(steps []Step, sync func(dir string) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, dir := range f.dirs {
-		if err := do(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+		for _, s := range steps {
+			var err error
+			if s.To == "" {
+				err = f.fs.Remove(filepath.Join(dir, s.From))
+			} else {
+				err = f.fs.Rename(filepath.Join(dir, s.From), filepath.Join(dir, s.To))
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 		}
-		if err := f.fs.SyncDir(dir); err != nil {
+		if err := sync(dir); err != nil {
 			return fmt.Errorf("sync folder: %w", err)
 		}
 	}

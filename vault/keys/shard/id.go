@@ -1,4 +1,10 @@
-package keys
+// Package shard is the files of slot keys, and the names of what lies in them.
+//
+//	In:    slot keys, 16,384 at once, and the key of their shard
+//	Out:   a file, and the line of the root that it answers to; slot keys again
+//	Owner: plain values; no goroutine
+//	Full:  a shard is 512 KiB; a month that needs more has further parts
+package shard
 
 import (
 	"encoding/binary"
@@ -63,19 +69,19 @@ func (m Month) Next() Month {
 	return MonthOf(t.AddDate(0, 1, 0))
 }
 
-// valid refuses what would not come back from a file name.
-func (m Month) valid() bool {
+// Valid refuses what would not come back from a file name.
+func (m Month) Valid() bool {
 	t, err := time.Parse(monthLayout, string(m))
 	return err == nil && MonthOf(t) == m
 }
 
-// ShardInfo is what a shard is for.
-type ShardInfo struct {
+// Info is what a shard is for.
+type Info struct {
 	Number uint32
-	Class  string // retention class ("standard"), or "catalog" for blocks
+	Class  string // retention class ("standard"), or "catalog" for blocks, "office" for accounts, cases, grants
 	Month  Month
 	Part   uint16 // counts from 1 within the month of a class
-	Slots  uint32 // SlotsPerShard
+	Slots  uint32 // shard.Slots
 }
 
 // MaxClass is the longest name of a retention class, in bytes.
@@ -93,24 +99,3 @@ func ValidClass(class string) error {
 	}
 	return nil
 }
-
-// Mark is the high-water mark of a shard: Next is the first slot never handed out.
-type Mark struct{ Shard, Next uint32 }
-
-// Slot is a slot's key and what is derived of it. Whoever erases the slot erases all of that.
-type Slot struct {
-	ID  ID
-	key Key
-}
-
-// Meta seals what is known about the thing: numbers, names, times, manifest, notes.
-func (s Slot) Meta() Key { return s.key.Derive("slot meta") }
-
-// Audit seals the details of audit entries about the thing.
-func (s Slot) Audit() Key { return s.key.Derive("slot audit") }
-
-// Wrap seals the recording's data key, which is under the custody key already.
-func (s Slot) Wrap() Key { return s.key.Derive("slot wrap") }
-
-// Wipe overwrites the slot's key in memory. Keys derived before have to be wiped on their own.
-func (s Slot) Wipe() { s.key.Wipe() }
