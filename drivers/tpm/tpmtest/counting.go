@@ -195,15 +195,23 @@ func owning(t *testing.T, open opener) {
 		}
 	}
 	owned(chip, false)
-	for _, short := range [][2][]byte{{owner[1:], lockout}, {owner, nil}, {nil, nil}} {
+	for _, short := range [][2][]byte{{owner[1:], lockout}, {owner, lockout[1:]}, {nil, lockout}, {nil, nil}} {
 		if err := chip.Own(t.Context(), short[0], short[1]); err == nil {
 			t.Error("an authorisation of another length was set")
 		}
 	}
 	owned(chip, false)
+	for range 2 { // the owner alone; the lockout waits for somebody who keeps it
+		own(t, chip, owner, nil)
+		if o, l, err := chip.Owned(t.Context()); err != nil || !o || l {
+			t.Errorf("Owned: %t, %t, %v; want the owner alone", o, l, err)
+		}
+	}
 	own(t, chip, owner, lockout)
 	owned(chip, true)
 	own(t, chip, owner, lockout)
+	own(t, chip, owner, nil)
+	owned(chip, true)
 	if err := chip.Own(t.Context(), newAuth(), lockout); !errors.Is(err, tpm.ErrOwned) {
 		t.Errorf("another owner: got %v, want ErrOwned", err)
 	}
