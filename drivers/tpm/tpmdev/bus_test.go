@@ -224,3 +224,111 @@ func TestAForgedEpochIsNotBelieved(t *testing.T) {
 		t.Errorf("got %d, %v; want 2", at, err)
 	}
 }
+
+// flip alters one byte of the n-th response behind its header, and tells whether there was one.
+func flip(n, at int) (rule bus.Rule, came *bool) {
+	came = new(bool)
+	return func([]byte) bus.Verdict {
+		n--
+		if n != 0 {
+			return bus.Verdict{}
+		}
+		return bus.Verdict{Forge: func(response []byte) []byte {
+			forged := bytes.Clone(response)
+			if i := 10 + at; i < len(forged) {
+				*came = true
+				forged[i] ^= 0x41
+			}
+			return forged
+		}}
+	}, came
+}
+
+// TestWhateverIsForgedOnTheBusNoWrongSecretComesOut alters each response, here and there: an operation fails, or does what it should.
+func TestWhateverIsForgedOnTheBusNoWrongSecretComesOut(t *testing.T) {
+	chip := tpmtest.Start(t)
+	tap := bus.Listen(t, chip.Socket, nil)
+	d, secret, password := chip.OpenAt(t, tap.Socket, chip.Demo), auth("secret"), auth("password")
+	tpmtest.Prepared(t, d)
+	const ahead = 1 << 40
+	blob, err := d.Seal(t.Context(), secret, ahead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := d.NewAccount(t.Context(), password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside, err := d.OpenAccount(t.Context(), account.Secret, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusals := 0
+	for name, operate := range map[string]func() (got, want []byte, err error){
+		"Unseal": func() ([]byte, []byte, error) {
+			got, err := d.Unseal(t.Context(), blob, ahead)
+			return got, secret, err
+		},
+		"OpenAccount": func() ([]byte, []byte, error) {
+			got, err := d.OpenAccount(t.Context(), account.Secret, password)
+			return got, inside, err
+		},
+		"Epoch": func() ([]byte, []byte, error) {
+			at, err := d.Epoch(t.Context())
+			return []byte{byte(at)}, []byte{1}, err
+		},
+		"Seal": func() ([]byte, []byte, error) {
+			made, err := d.Seal(t.Context(), secret, ahead)
+			if err != nil {
+				return nil, nil, err
+			}
+			tap.Obey(nil)
+			got, err := d.Unseal(t.Context(), made, ahead)
+			if err != nil {
+				t.Errorf("what was sealed does not open: %v", err)
+			}
+			return got, secret, err
+		},
+	} {
+		for i := range 18 * 5 {
+			n, at := 1+i/5, []int{0, 5, 13, 34, 61}[i%5]
+			rule, came := flip(n, at)
+			tap.Obey(rule)
+			got, want, err := operate()
+			if err == nil && !bytes.Equal(got, want) {
+				t.Errorf("%s: byte %d of response %d altered: a wrong secret came out", name, at, n)
+			}
+			if err != nil && *came {
+				refusals++
+			}
+		}
+	}
+	if refusals < 50 {
+		t.Errorf("only %d forgeries had an effect", refusals)
+	}
+	tap.Obey(nil)
+	if back, err := d.Unseal(t.Context(), blob, ahead); err != nil || !bytes.Equal(back, secret) {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestAChipThatComputesAnotherPolicySealsNothing is the comparison before anything relies on a new root.
+func TestAChipThatComputesAnotherPolicySealsNothing(t *testing.T) {
+	chip := tpmtest.Start(t)
+	tap := bus.Listen(t, chip.Socket, nil)
+	d := chip.OpenAt(t, tap.Socket, chip.Demo)
+	tpmtest.Prepared(t, d)
+	tap.Obey(func(command []byte) bus.Verdict {
+		if (bus.Exchange{Command: command}).Code() != tpm2.TPMCCPolicyGetDigest {
+			return bus.Verdict{}
+		}
+		return bus.Verdict{Forge: func(response []byte) []byte {
+			forged := bytes.Clone(response)
+			forged[len(forged)-1] ^= 1
+			return forged
+		}}
+	})
+	if _, err := d.Seal(t.Context(), []byte("secret"), 1); !errors.Is(err, tpm.ErrUnavailable) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+}

@@ -132,6 +132,12 @@ func refusesAccount(t *testing.T, open opener) {
 	wantFailed(t, other, 0, false)
 }
 
+// LockOut locks the accounts of a prepared chip, as somebody does who tries too many passwords.
+func LockOut(t *testing.T, chip tpm.Chip) {
+	t.Helper()
+	lockOut(t, chip, newAccount(t, chip, newAuth()))
+}
+
 // lockOut uses up all the tries there are.
 func lockOut(t *testing.T, chip tpm.Chip, account tpm.Account) {
 	t.Helper()

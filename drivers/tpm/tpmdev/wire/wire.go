@@ -41,6 +41,7 @@ type Wire struct {
 	ctx    context.Context
 	conn   io.ReadWriteCloser
 	loaded []tpm2.TPMHandle
+	read   [][]byte // responses: go-tpm decrypts secrets in them, in place
 }
 
 var _ transport.TPM = (*Wire)(nil)
@@ -98,6 +99,7 @@ func (w *Wire) exchange(command []byte) ([]byte, error) {
 		return nil, fmt.Errorf("send command: %w", err)
 	}
 	response := make([]byte, maxResponse)
+	w.read = append(w.read, response)
 	for n, want := 0, ResponseHeader; ; {
 		m, err := w.conn.Read(response[n:])
 		n += m
@@ -133,7 +135,7 @@ func (w *Wire) Flush(h tpm2.TPMHandle) error {
 	return nil
 }
 
-// Close frees what is loaded and hangs up.
+// Close frees what is loaded, wipes what was read, and hangs up.
 func (w *Wire) Close() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), flushTime)
 	defer cancel()
@@ -144,6 +146,9 @@ func (w *Wire) Close() error {
 	var errs []error
 	for len(w.loaded) > 0 {
 		errs = append(errs, w.Flush(w.loaded[len(w.loaded)-1]))
+	}
+	for _, response := range w.read {
+		clear(response)
 	}
 	errs = append(errs, w.conn.Close())
 	return errors.Join(errs...)

@@ -48,8 +48,9 @@ type Rule func(command []byte) Verdict
 
 // Verdict is what becomes of a command.
 type Verdict struct {
-	Answer                 []byte // in the chip's place; nil: the chip answers
-	LoseCommand, LoseReply bool   // the line goes dead before, or after, the chip had it
+	Answer                 []byte                       // in the chip's place; nil: the chip answers
+	LoseCommand, LoseReply bool                         // the line goes dead before, or after, the chip had it
+	Forge                  func(response []byte) []byte // what is handed on in place of the chip's answer; nil: that
 }
 
 // Tap is what stands between.
@@ -134,6 +135,9 @@ func (t *Tap) pass(chip net.Conn, command []byte) (response []byte, ok bool) {
 		if response, err = frame(chip); err != nil {
 			return nil, false
 		}
+	}
+	if v.Forge != nil {
+		response = v.Forge(response)
 	}
 	t.took[len(t.took)-1].Response = response
 	return response, !v.LoseReply
