@@ -18,7 +18,7 @@ import (
 // Check reads the whole vault again, while it records; see vault/check.
 func (v *Vault) Check(ctx context.Context) (check.Report, error) {
 	return check.Run(ctx, &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.keys.Verify, Custody: v.custody.Verify,
-		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Ballast: filepath.Join(v.cfg.Dir, ballastName),
+		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.list.Verify, Ballast: filepath.Join(v.cfg.Dir, ballastName),
 		Unfiled: v.store.UnfiledIDs, Marks: v.keys.Marks(), Found: v.Findings()})
 }
 
@@ -35,15 +35,18 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 	}
 	// Whatever a month's folder or the catalogue needs to be opened after a power cut, its owner does at the next
 	// start; here nothing is written.
+	if err := v.openErasures(true); err != nil {
+		return report, err
+	}
 	v.months = library.NewMonths(library.MonthsConfig{Dir: cfg.Dir, Key: v.keys.Folder, ReadOnly: true, Clock: cfg.Clock, Log: log})
-	v.library = &library.Library{Keys: v.keys, Months: v.months}
+	v.library = &library.Library{Keys: v.keys, Months: v.months, Hidden: v.hides}
 	replay, err := journal.Inspect(journal.Config{Dir: filepath.Join(cfg.Dir, journalDir), VaultID: v.keys.VaultID(), Key: v.keys.Outer(outerJournal)})
 	if err != nil {
 		return report, err
 	}
 	in := &check.Vault{Dir: cfg.Dir, Library: v.library, Keys: v.keys.Verify, Custody: v.custody.Verify,
 		Journal: func() ([]*journal.Damage, error) { return replay.Damages, nil },
-		Ballast: filepath.Join(cfg.Dir, ballastName), Found: v.keys.Findings()}
+		Ballast: filepath.Join(cfg.Dir, ballastName), Erased: v.eraser.list.Findings, Found: v.keys.Findings()}
 	if !replay.Clean { // its unfinished recordings are finished at the next start
 		in.Unfiled, in.Marks = replay.Unfiled, replay.Marks()
 	}
@@ -62,7 +65,7 @@ func (v *Vault) inspectCatalog(ctx context.Context, in *check.Vault) []error {
 	}
 	v.rows = rows
 	cfg := catalog.Defaults()
-	cfg.Clock = v.cfg.Clock
+	cfg.Clock, cfg.Hidden = v.cfg.Clock, v.hiddenIDs
 	if v.catalog, err = catalog.Open(ctx, cfg, rows, v.keys, v.log); err != nil {
 		return append(rows.Findings(), err)
 	}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"linekeep/vault/catalog"
+	"linekeep/vault/erasure"
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
@@ -31,13 +33,16 @@ func (v *Vault) openCatalog(ctx context.Context, replay *journal.Replay) (err er
 			v.find(ctx, fmt.Errorf("%w: the catalogue has %d commits of %d; it is completed from the manifests", store.ErrTailLost, have, c.Commits))
 			v.mending = true
 		}
+		if c.Folder == erasuresDir && v.eraser.list.Newest() < c.Commits {
+			v.find(ctx, fmt.Errorf("%w: the list of erasures ends with %d of %d", erasure.ErrAltered, v.eraser.list.Newest(), c.Commits))
+		}
 		if c.Folder == catalogDir && have > c.Commits && replay.Clean {
 			v.find(ctx, fmt.Errorf("%w: the catalogue has %d commits, the journal knows of %d", store.ErrJournalOld, have, c.Commits))
 			v.outdated = true
 		}
 	}
 	cfg := catalog.Defaults()
-	cfg.Clock = v.cfg.Clock
+	cfg.Clock, cfg.Hidden = v.cfg.Clock, v.hiddenIDs
 	if v.catalog, err = catalog.Open(ctx, cfg, v.rows, v.keys, v.log); err != nil {
 		return err
 	}
@@ -51,7 +56,7 @@ func (v *Vault) catalogOptions() folder.Options {
 }
 
 func (v *Vault) counters() []journal.Counter {
-	return []journal.Counter{{Folder: catalogDir, Commits: v.rows.Commits()}}
+	return []journal.Counter{{Folder: catalogDir, Commits: v.rows.Commits()}, {Folder: erasuresDir, Commits: v.eraser.list.Newest()}}
 }
 
 func (v *Vault) find(ctx context.Context, err error) {
@@ -61,21 +66,26 @@ func (v *Vault) find(ctx context.Context, err error) {
 	v.mu.Unlock()
 }
 
-// mend completes a damaged catalogue from the manifests, once, beside the recording.
+// mend completes a damaged catalogue from the manifests, beside the recording.
 func (v *Vault) mend(ctx context.Context) error {
-	for v.mending {
-		err := v.Mend(ctx)
-		if err == nil {
-			return nil
+	for {
+		var again <-chan time.Time
+		if v.mending {
+			err := v.Mend(ctx)
+			v.mending = err != nil
+			if err != nil {
+				v.log.ErrorContext(ctx, "catalogue not mended", slog.Any("err", err))
+				again = time.After(mendPause)
+			}
 		}
-		v.log.ErrorContext(ctx, "catalogue not mended", slog.Any("err", err))
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(mendPause):
+		case <-again:
+		case <-v.remend:
+			v.mending = true
 		}
 	}
-	return nil
 }
 
 // Mend takes away what of the catalogue cannot be read, and files every recording that has a manifest and no row.
@@ -112,8 +122,20 @@ func (v *Vault) mendMonth(ctx context.Context, name string) error {
 	})
 }
 
+// findAgain is how often a search begins anew because a block was rewritten under it.
+const findAgain = 5
+
 // Find gives the rows that q wants, newest first. An error with rows means that there may be more.
-func (v *Vault) Find(ctx context.Context, q catalog.Query) ([]catalog.Row, error) {
+func (v *Vault) Find(ctx context.Context, q catalog.Query) (rows []catalog.Row, err error) {
+	for range findAgain {
+		if rows, err = v.find1(ctx, q); !errors.Is(err, catalog.ErrChanged) {
+			break
+		}
+	}
+	return rows, err
+}
+
+func (v *Vault) find1(ctx context.Context, q catalog.Query) ([]catalog.Row, error) {
 	var rows []catalog.Row
 	var errs []error
 	for r, err := range v.catalog.Find(ctx, q) {
@@ -127,4 +149,4 @@ func (v *Vault) Find(ctx context.Context, q catalog.Query) ([]catalog.Row, error
 }
 
 // Unfiled tells the recordings that are up or not yet filed: they can be found in a moment, and not yet played.
-func (v *Vault) Unfiled() []keys.ID { return v.store.UnfiledIDs() }
+func (v *Vault) Unfiled() []keys.ID { return slices.DeleteFunc(v.store.UnfiledIDs(), v.library.Gone) }

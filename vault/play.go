@@ -30,7 +30,7 @@ type Recording struct {
 
 // Play opens a recording with the recovery code. Errors: ErrNotThere, ErrNotFiled, ErrWrongCode, library.ErrAltered.
 func (v *Vault) Play(ctx context.Context, id keys.ID, code custody.Code) (*Recording, error) {
-	if v.store.Unfiled(id) {
+	if v.store.Unfiled(id) && !v.library.Gone(id) {
 		return nil, fmt.Errorf("%w: %s", ErrNotFiled, id)
 	}
 	return play(ctx, v.library, v.custody, id, code)

@@ -16,6 +16,7 @@ type Status struct {
 	Space    space.Status
 	StopsAt  space.Bytes // free bytes below which nothing is stored
 	Findings []error     // what was found altered, missing or rolled back since the vault was opened
+	Erasing  Erasing
 	// Custody is the fingerprint of the key under which recordings can be heard, as printed at commissioning.
 	Custody string
 }
@@ -43,7 +44,7 @@ func (v *Vault) Status() Status {
 	b := v.beat
 	v.mu.Unlock()
 	return Status{Status: v.store.Status(), Answers: b.ok, Since: b.since, Space: v.guard.Status(), StopsAt: v.cfg.Space.StopAll,
-		Findings: v.Findings(), Custody: v.custody.Public().Fingerprint()}
+		Findings: v.Findings(), Erasing: v.erasingStatus(), Custody: v.custody.Public().Fingerprint()}
 }
 
 // Findings are what was found wrong since the vault was opened.
@@ -51,6 +52,7 @@ func (v *Vault) Findings() []error {
 	found := append(v.keys.Findings(), v.store.Findings()...)
 	found = append(found, v.rows.Findings()...)
 	found = append(found, v.catalog.Findings()...)
+	found = append(found, v.eraser.list.Findings()...)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return append(found, v.found...)

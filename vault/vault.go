@@ -55,6 +55,7 @@ const (
 	keysDir     = "keys"
 	journalDir  = "journal"
 	catalogDir  = "catalog"
+	erasuresDir = "erasures"
 	ballastName = "ballast"
 	lockName    = "lock"
 
@@ -68,6 +69,7 @@ const (
 const (
 	outerJournal = "journal"
 	outerCustody = "custody"
+	outerErasure = "erasure"
 )
 
 // Config says where a vault is and what it keeps.
@@ -76,6 +78,9 @@ type Config struct {
 	Classes []string     // retention classes in use; each has its own months
 	Space   space.Config // when the disk counts as full
 	Clock   func() time.Time
+	// NoBackup keeps no key backup on the box: then nobody can undo an erasure with an older copy of the disk, and a chip that
+	// dies takes the recordings with it.
+	NoBackup bool
 	// Filed is told of each recording once it can be found; may be nil.
 	Filed func(recording.Manifest)
 }
@@ -117,7 +122,9 @@ type Vault struct {
 	library *library.Library
 	rows    *folder.Folder // of the catalogue
 	catalog *catalog.Catalog
-	mending bool // the catalogue is to be completed from the manifests
+	eraser  eraser
+	mending bool          // the catalogue is to be completed from the manifests; Run's alone once it runs
+	remend  chan struct{} // and once more; one pending word is enough
 	// outdated: the journal is older than the catalogue, so its marks are old too.
 	outdated bool
 
@@ -144,7 +151,7 @@ func Create(ctx context.Context, cfg Config, chip tpm.Sealer, code custody.Code)
 	if Exists(cfg.Dir) {
 		return fmt.Errorf("%w: %s", ErrExists, cfg.Dir)
 	}
-	k, err := keys.Create(ctx, keys.Config{Dir: dir, Clock: cfg.Clock}, chip)
+	k, err := keys.Create(ctx, keys.Config{Dir: dir, Clock: cfg.Clock, NoBackup: cfg.NoBackup}, chip)
 	if err != nil {
 		return err
 	}
@@ -176,7 +183,7 @@ func Open(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Logger) (*
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	v := &Vault{cfg: cfg, log: log}
+	v := &Vault{cfg: cfg, log: log, remend: make(chan struct{}, 1)}
 	if err := v.open(ctx, chip); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the vault in %s: %w", cfg.Dir, err), v.release())
 	}
@@ -200,6 +207,9 @@ func (v *Vault) open(ctx context.Context, chip tpm.Sealer) (err error) {
 	if err != nil {
 		return err
 	}
+	if err = v.openErasures(false); err != nil {
+		return err
+	}
 	if err = v.openCatalog(ctx, replay); err != nil {
 		return err
 	}
@@ -214,7 +224,8 @@ func (v *Vault) open(ctx context.Context, chip tpm.Sealer) (err error) {
 		v.log.ErrorContext(ctx, "keys for coming recordings not made", slog.Any("err", err)) // there may be slots left
 	}
 	v.months = library.NewMonths(library.MonthsConfig{Dir: v.cfg.Dir, Key: v.keys.Folder, Move: v.moveRoom, Clock: v.cfg.Clock, Log: v.log})
-	v.library = &library.Library{Keys: v.keys, Months: v.months}
+	v.library = &library.Library{Keys: v.keys, Months: v.months, Hidden: v.hides}
+	v.replayErasures(ctx)
 	v.store, err = store.New(ctx, store.Config{Keys: v.keys, Public: v.custody.Public(), Journal: v.journal, Guard: v.guard,
 		Months: v.months, Filer: v.catalog, Counters: v.counters, Filed: v.cfg.Filed, Clock: v.cfg.Clock, Log: v.log}, replay)
 	return err
@@ -222,7 +233,7 @@ func (v *Vault) open(ctx context.Context, chip tpm.Sealer) (err error) {
 
 func (v *Vault) openKeys(ctx context.Context, chip tpm.Sealer) (err error) {
 	dir := filepath.Join(v.cfg.Dir, keysDir)
-	if v.keys, err = keys.Open(ctx, keys.Config{Dir: dir, Clock: v.cfg.Clock}, chip); err != nil {
+	if v.keys, err = keys.Open(ctx, keys.Config{Dir: dir, Clock: v.cfg.Clock, NoBackup: v.cfg.NoBackup}, chip); err != nil {
 		return err
 	}
 	v.custody, err = custody.Load(dir, v.keys.VaultID(), v.keys.Outer(outerCustody))
@@ -259,6 +270,7 @@ func (v *Vault) Run(ctx context.Context) error {
 	g.Go(func() error { return v.guard.Run(ctx) })
 	g.Go(func() error { return v.prepare(ctx) })
 	g.Go(func() error { return v.mend(ctx) })
+	g.Go(func() error { return v.erase(ctx) })
 	return g.Wait()
 }
 

@@ -20,9 +20,11 @@ type Removed struct {
 	Damaged int
 }
 
-// Blocks are the blocks there are, those included that cannot be read: what stands under any other slot of the
-// catalogue's class belongs to a block of the past.
+// Blocks are the blocks there are, those included that cannot be read, once what is being written is in place: a slot of
+// the catalogue's class that was handed out before the question, and is none of them, is of a block of the past.
 func (c *Catalog) Blocks() []keys.ID {
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	all := make([]keys.ID, 0, len(c.blocks)+len(c.lost))

@@ -62,6 +62,7 @@ type Vault struct {
 	Journal func() ([]*journal.Damage, error)
 	Catalog *catalog.Catalog
 	Rows    func(ctx context.Context) []error // the catalogue's folder
+	Erased  func() []error                    // the list of what was erased
 	Ballast string                            // its file
 	// Unfiled are the recordings that are up or being moved: they have no manifest yet. nil = nobody records.
 	Unfiled func() []keys.ID
@@ -101,6 +102,9 @@ func (r *run) all(ctx context.Context) error {
 	if v.Custody != nil {
 		r.errors("keys", meansCustody, v.Custody())
 	}
+	if v.Erased != nil {
+		r.errors("erasures", meansErased, v.Erased())
+	}
 	r.journal()
 	r.catalogue(ctx)
 	names, err := v.Library.Months.Names()
@@ -125,6 +129,7 @@ const (
 	meansJournal = "The journal holds what was not yet moved, and the newest of what was. A recording that loses sound by this says so itself."
 	meansFolder  = "What can be mended from copies is mended when the vault is next opened; a recording that loses sound by this is named as well."
 	meansRows    = "The recordings are not touched: the catalogue is made again from their manifests when the vault is next opened."
+	meansErased  = "What was erased stays erased. But an older copy of this vault, put in place on another box, might bring it back: keep the certificates."
 	meansBallast = "The ballast holds no data, only space: nothing is lost. But the disk does not keep what it is given."
 )
 
@@ -177,11 +182,9 @@ func (r *run) catalogue(ctx context.Context) {
 		return
 	}
 	r.errors("catalog", meansRows, r.v.Catalog.Findings())
-	for row, err := range r.v.Catalog.All(ctx) {
-		if err != nil {
-			r.errors("catalog", meansRows, []error{err})
-			continue
-		}
+	rows, errs := r.allRows(ctx)
+	r.errors("catalog", meansRows, errs)
+	for _, row := range rows {
 		if _, twice := r.rows[row.ID]; twice {
 			r.find(Extra, "recording "+row.ID.String(), "It stands in the catalogue twice. %s", meansRows)
 		}
@@ -189,10 +192,31 @@ func (r *run) catalogue(ctx context.Context) {
 	}
 }
 
+// rowsAgain is how often the rows are read anew because a block was rewritten meanwhile.
+const rowsAgain = 5
+
+// allRows are the catalogue's as they were at one moment, with what could not be read.
+func (r *run) allRows(ctx context.Context) (rows []catalog.Row, errs []error) {
+	for range rowsAgain {
+		rows, errs = nil, nil
+		for row, err := range r.v.Catalog.All(ctx) {
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			rows = append(rows, row)
+		}
+		if !errors.Is(errors.Join(errs...), catalog.ErrChanged) {
+			break
+		}
+	}
+	return rows, errs
+}
+
 // rowsLeft are rows that no manifest has claimed.
 func (r *run) rowsLeft() {
 	for id := range r.rows {
-		if r.young(id) {
+		if r.young(id) || r.v.Library.Gone(id) { // erased while the check went on
 			continue
 		}
 		r.find(Missing, "recording "+id.String(), "It stands in the catalogue, and its manifest is not there: it can be found, and not played.")

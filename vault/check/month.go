@@ -112,7 +112,7 @@ func (r *run) hold(h *held, p recording.Place, value []byte, err error) {
 func (r *run) recording(name string, id keys.ID, h *held) {
 	what := "recording " + id.String()
 	slot, err := r.v.Library.Keys.Slot(id)
-	if errors.Is(err, keys.ErrNoSlot) {
+	if errors.Is(err, keys.ErrNoSlot) || r.v.Library.Gone(id) {
 		return // erased: what still stands here is noise, and goes with its month
 	}
 	if err != nil {

@@ -98,7 +98,7 @@ func Make(c Clear, outer keys.Key) (File, error) {
 }
 
 func mac(outer keys.Key, body []byte) []byte {
-	h := outer.HMAC()
+	h := hmac.New(sha256.New, outer.Bytes()[:])
 	h.Write(body)
 	return h.Sum(nil)
 }

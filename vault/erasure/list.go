@@ -96,6 +96,46 @@ func Open(cfg Config) (*List, error) {
 	return l, nil
 }
 
+// Inspect is Open for a vault that nobody is to change.
+func Inspect(cfg Config) (*List, error) {
+	if cfg.FS != nil {
+		cfg.FS = readOnly{cfg.FS}
+	}
+	return Open(cfg)
+}
+
+// errReadOnly is why a copy is not mended.
+var errReadOnly = errors.New("opened to be looked at only")
+
+// readOnly is a disk on which nothing is changed.
+type readOnly struct{ pair.FS }
+
+func (readOnly) Create(string, []byte) error { return errReadOnly }
+func (readOnly) Rename(string, string) error { return errReadOnly }
+func (readOnly) Remove(string) error         { return nil } // what a power cut left half written is passed over
+func (readOnly) SyncDir(string) error        { return nil }
+func (readOnly) MkdirAll(string) error       { return nil }
+
+// Verify reads both copies of every file again and gives all that was found wrong since Open.
+func (l *List) Verify() []error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range l.names {
+		_, findings, err := l.read(f)
+		l.note(findings...)
+		l.note(err)
+	}
+	if l.ordersVersion > 0 {
+		_, findings, err := l.files.ReadNewest(ordersName, func(b []byte) (uint64, error) {
+			version, _, err := l.openOrders(b)
+			return version, err
+		})
+		l.note(findings...)
+		l.note(err)
+	}
+	return slices.Clone(l.findings)
+}
+
 // follow reads a file and goes on from what was read before it.
 func (l *List) follow(f firstOf) {
 	got, findings, err := l.read(f)
@@ -301,7 +341,7 @@ func (l *List) open(data []byte) (file, error) {
 }
 
 func (l *List) mac(data []byte) []byte {
-	h := l.cfg.Key.HMAC()
+	h := hmac.New(sha256.New, l.cfg.Key.Bytes()[:])
 	h.Write(data)
 	return h.Sum(data)
 }

@@ -294,7 +294,7 @@ func (k *Keys) Close() error {
 	k.closed = true
 	k.root.Close()
 	for _, s := range k.loaded {
-		s.slots.Wipe()
+		clear(s.slots)
 	}
 	k.loaded, k.writers = nil, nil
 	return nil

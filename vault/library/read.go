@@ -41,11 +41,28 @@ type Keys interface {
 type Library struct {
 	Keys   Keys
 	Months *Months
+	// Hidden says whether a recording was ordered to be erased: it is there no more, for whoever asks. It may be nil.
+	Hidden func(id keys.ID) bool
+}
+
+// Gone says whether a recording is erased, or will be.
+func (l *Library) Gone(id keys.ID) bool {
+	if l.Hidden != nil && l.Hidden(id) {
+		return true
+	}
+	slot, err := l.Keys.Slot(id)
+	if err == nil {
+		slot.Wipe()
+	}
+	return errors.Is(err, keys.ErrNoSlot)
 }
 
 // Open reads the manifest and the wrap, and checks both. The caller closes the Reader. Errors: ErrNotThere,
 // ErrAltered, or what the folder says.
 func (l *Library) Open(ctx context.Context, id keys.ID) (*Reader, error) {
+	if l.Hidden != nil && l.Hidden(id) {
+		return nil, fmt.Errorf("%w: %s", ErrNotThere, id)
+	}
 	slot, err := l.Keys.Slot(id)
 	if errors.Is(err, keys.ErrNoSlot) {
 		return nil, fmt.Errorf("%w: %s", ErrNotThere, id)
@@ -149,6 +166,9 @@ func (l *Library) Manifests(f *folder.Folder, visit func(m recording.Manifest, e
 		id, kerr := keys.IDFrom(key[1:])
 		if kerr != nil {
 			return visit(recording.Manifest{}, fmt.Errorf("%w: a manifest's key is %x", ErrAltered, key))
+		}
+		if l.Hidden != nil && l.Hidden(id) {
+			return nil
 		}
 		if err != nil {
 			return visit(recording.Manifest{ID: id}, err)

@@ -13,8 +13,7 @@ type cell = [Size]byte
 
 // arena hands out cells of locked memory. A cell that comes back is wiped, so that each goes out empty.
 type arena struct {
-	pages   *pages
-	ciphers ciphers
+	pages *pages
 
 	mu    sync.Mutex
 	spare []*cell
@@ -26,9 +25,7 @@ type arena struct {
 //nolint:gochecknoglobals // keys are made in every package, and locked pages are counted for the process as a whole
 var process = sync.OnceValue(func() *arena { return newArena(kernel()) })
 
-func newArena(k calls) *arena {
-	return &arena{pages: &pages{calls: k, flaws: map[*byte]flaw{}}, ciphers: newCiphers()}
-}
+func newArena(k calls) *arena { return &arena{pages: &pages{calls: k, flaws: map[*byte]flaw{}}} }
 
 // take hands out an empty cell.
 func (a *arena) take() *place {

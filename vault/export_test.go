@@ -1,0 +1,14 @@
+package vault
+
+import (
+	"context"
+
+	"linekeep/vault/catalog"
+	"linekeep/vault/keys"
+)
+
+// What tests outside see of a vault's inside.
+
+func (v *Vault) Keys() *keys.Keys              { return v.keys }
+func (v *Vault) Catalog() *catalog.Catalog     { return v.catalog }
+func (v *Vault) ErasePass(ctx context.Context) { v.erasePass(ctx) }
