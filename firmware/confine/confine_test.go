@@ -106,7 +106,7 @@ func TestAConfinedProcessLeavesNoCore(t *testing.T) {
 			t.Fatalf("%s: %v", how, err)
 		}
 		status, ok := exit.Sys().(syscall.WaitStatus)
-		if !ok || !status.Signaled() {
+		if !ok || !status.Signaled() { //nolint:misspell // the name is the library's
 			t.Fatalf("%s: it ended otherwise: %v", how, err)
 		}
 		return status.CoreDump()

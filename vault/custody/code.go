@@ -113,6 +113,14 @@ func checksum(secret *[secretBytes]byte) uint16 {
 	return crc
 }
 
+// ReadCode is ParseCode of what was typed into locked memory; what it copies on the way is erased. The caller wipes typed.
+func ReadCode(typed secret.Password) (c Code, err error) {
+	secret.Do(func() {
+		typed.Use(func(b []byte) { c, err = ParseCode(string(b)) })
+	})
+	return c, err
+}
+
 // ParseCode reads a code as people type it: any case, spaces and dashes anywhere, O for 0, I and L for 1. The
 // error wraps ErrMistyped and names the group where that can be told; it never repeats what was typed.
 func ParseCode(s string) (Code, error) {

@@ -19,6 +19,7 @@ import (
 
 	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
+	"linekeep/vault/secret"
 )
 
 // ErrAltered reports bytes that fail authentication: altered, in another place than they were sealed for, or under another key.
@@ -65,7 +66,12 @@ func openBox(k keys.Key, boxed, ad []byte) ([]byte, error) {
 // Wrap is XChaCha20-Poly1305(K_wrap, HPKE(custody public key, data key)): 24+80+16 = 120 bytes, bound to the vault
 // and the recording's id on both layers. Opening it takes the slot, which the box has, and the custody key,
 // which a person has.
-func Wrap(vaultID [keys.VaultIDSize]byte, slot keys.Slot, pub envelope.Public, d DataKey) ([]byte, error) {
+func Wrap(vaultID [keys.VaultIDSize]byte, slot keys.Slot, pub envelope.Public, d DataKey) (wrap []byte, err error) {
+	secret.Do(func() { wrap, err = wrapped(vaultID, slot, pub, d) })
+	return wrap, err
+}
+
+func wrapped(vaultID [keys.VaultIDSize]byte, slot keys.Slot, pub envelope.Public, d DataKey) ([]byte, error) {
 	id := slot.ID.Append(nil)
 	inner, err := pub.Wrap(keys.Info("data key", vaultID[:], id), d.key())
 	if err != nil {
@@ -79,7 +85,12 @@ func Wrap(vaultID [keys.VaultIDSize]byte, slot keys.Slot, pub envelope.Public, d
 }
 
 // Unwrap gives back the data key. Errors: ErrAltered, also for the slot or the custody key of something else.
-func Unwrap(vaultID [keys.VaultIDSize]byte, slot keys.Slot, priv envelope.Private, wrap []byte) (DataKey, error) {
+func Unwrap(vaultID [keys.VaultIDSize]byte, slot keys.Slot, priv envelope.Private, wrap []byte) (d DataKey, err error) {
+	secret.Do(func() { d, err = unwrapped(vaultID, slot, priv, wrap) })
+	return d, err
+}
+
+func unwrapped(vaultID [keys.VaultIDSize]byte, slot keys.Slot, priv envelope.Private, wrap []byte) (DataKey, error) {
 	id := slot.ID.Append(nil)
 	outer := slot.Wrap()
 	defer outer.Wipe()

@@ -36,7 +36,7 @@ var errNeverMarshalled = errors.New("seal: a data key is never marshalled")
 // DataKey encrypts one recording. It cannot be printed. Its methods may be called from several goroutines; they take turns.
 type DataKey struct{ state func() *dataKeyState }
 
-// dataKeyState has a cipher made once, and room for what it is called with: through cipher.AEAD both escape
+// dataKeyState has a cipher made once, which works on the key where it lies, and room for what it is called with: through cipher.AEAD both escape
 // to the heap, which would be two allocations for each segment.
 type dataKeyState struct {
 	key   keys.Key
@@ -50,8 +50,7 @@ type dataKeyState struct {
 func NewDataKey() DataKey { return dataKey(keys.NewKey()) }
 
 func dataKey(k keys.Key) DataKey {
-	s := &dataKeyState{key: k}
-	secret.Do(func() { s.aead = k.AEAD() }) // the cipher has a copy of the key, which is erased once Wipe lets go of it
+	s := &dataKeyState{key: k, aead: k.AEAD()}
 	return DataKey{state: func() *dataKeyState { return s }}
 }
 
@@ -67,7 +66,7 @@ func (d DataKey) use() *dataKeyState {
 
 func (d DataKey) key() keys.Key { return d.use().key }
 
-// Wipe overwrites the key; the cipher's own copy goes with the next garbage collection. A wiped key must not be used.
+// Wipe overwrites the key. A wiped key must not be used.
 func (d DataKey) Wipe() {
 	if d.state == nil {
 		return
@@ -144,7 +143,9 @@ func (d DataKey) Segment(dst []byte, vaultID [keys.VaultIDSize]byte, h Header, p
 	dst = dst[:at+n]
 	clear(dst[at+len(plain)+1:])
 	s.prepare(vaultID, h, n)
-	return s.aead.Seal(dst[:at], s.nonce[:], dst[at:], s.ad[:])
+	// The cipher's inner state, which has the key in it, lies on this goroutine's stack, and would stay there.
+	secret.Do(func() { dst = s.aead.Seal(dst[:at], s.nonce[:], dst[at:], s.ad[:]) })
+	return dst
 }
 
 // OpenSegment appends to dst what Segment sealed under the same header. Errors: ErrAltered; dst is then given back
@@ -158,7 +159,8 @@ func (d DataKey) OpenSegment(dst []byte, vaultID [keys.VaultIDSize]byte, h Heade
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.prepare(vaultID, h, n)
-	out, err := s.aead.Open(dst, s.nonce[:], sealed, s.ad[:])
+	out, err := dst, error(nil)
+	secret.Do(func() { out, err = s.aead.Open(dst, s.nonce[:], sealed, s.ad[:]) })
 	if err != nil {
 		return dst, ErrAltered
 	}

@@ -13,7 +13,8 @@ type cell = [Size]byte
 
 // arena hands out cells of locked memory. A cell that comes back is wiped, so that each goes out empty.
 type arena struct {
-	pages *pages
+	pages   *pages
+	ciphers ciphers
 
 	mu    sync.Mutex
 	spare []*cell
@@ -25,7 +26,9 @@ type arena struct {
 //nolint:gochecknoglobals // keys are made in every package, and locked pages are counted for the process as a whole
 var process = sync.OnceValue(func() *arena { return newArena(kernel()) })
 
-func newArena(k calls) *arena { return &arena{pages: &pages{calls: k, flaws: map[*byte]flaw{}}} }
+func newArena(k calls) *arena {
+	return &arena{pages: &pages{calls: k, flaws: map[*byte]flaw{}}, ciphers: newCiphers()}
+}
 
 // take hands out an empty cell.
 func (a *arena) take() *place {

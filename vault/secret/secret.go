@@ -80,8 +80,8 @@ func (k Key) Equal(other Key) (same bool) {
 }
 
 // Wipe overwrites the key and gives its place back, at once or when the last Use of it is over. Wiping again, or the
-// zero Key, does nothing. Copies that ciphers made of it are out of reach until their memory is used again, unless
-// they were made in Do.
+// zero Key, does nothing. Copies that others made of it are out of reach until their memory is used again, unless they
+// were made in Do.
 func (k Key) Wipe() {
 	if k.place != nil {
 		k.place().wipe()

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -14,9 +15,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 func TestAKeyIsCopiedWipedAndDerivedByPurposeAndContext(t *testing.T) {
@@ -67,13 +71,58 @@ func TestTheCiphersOfAKeyAreThoseOfItsBytes(t *testing.T) {
 	if !hmac.Equal(h.Sum(nil), want.Sum(nil)) {
 		t.Error("HMAC")
 	}
-	// A vector of draft-irtf-cfrg-xchacha and one of RFC 8439 are in x/crypto; here only which is which.
-	if n, x := k.AEAD().NonceSize(), k.XAEAD().NonceSize(); n != 12 || x != 24 {
-		t.Errorf("nonces of %d and %d bytes", n, x)
+	for _, c := range []struct {
+		ours cipher.AEAD
+		make func([]byte) (cipher.AEAD, error)
+	}{{k.AEAD(), chacha20poly1305.New}, {k.XAEAD(), chacha20poly1305.NewX}} {
+		theirs, err := c.make(k.Bytes()[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.ours.NonceSize() != theirs.NonceSize() || c.ours.Overhead() != theirs.Overhead() {
+			t.Errorf("nonces of %d bytes, overhead %d", c.ours.NonceSize(), c.ours.Overhead())
+		}
+		nonce, ad := make([]byte, theirs.NonceSize()), []byte("beside")
+		for n := range 300 {
+			plain := make([]byte, n)
+			rand.Read(plain)
+			sealed := c.ours.Seal([]byte("before"), nonce, plain, ad)
+			if !bytes.Equal(sealed, theirs.Seal([]byte("before"), nonce, plain, ad)) {
+				t.Fatalf("%d bytes are sealed otherwise", n)
+			}
+			back, err := c.ours.Open(nil, nonce, sealed[len("before"):], ad)
+			if err != nil || !bytes.Equal(back, plain) {
+				t.Fatalf("%d bytes: %v", n, err)
+			}
+			sealed[len("before")] ^= 1
+			if _, err := c.ours.Open(nil, nonce, sealed[len("before"):], ad); err == nil {
+				t.Fatalf("%d bytes: altered, and opened", n)
+			}
+		}
 	}
-	sealed := k.AEAD().Seal(nil, make([]byte, 12), []byte("text"), nil)
-	if plain, err := k.AEAD().Open(nil, make([]byte, 12), sealed, nil); err != nil || string(plain) != "text" {
-		t.Errorf("opened: %q, %v", plain, err)
+}
+
+func TestACipherHasNoCopyOfItsKey(t *testing.T) {
+	if c := process().ciphers; c.plain.self == nil || c.extended.self == nil {
+		t.Error("x/crypto's ciphers are no longer the key alone: each one now leaves a copy of its key on the heap")
+	}
+	k := New()
+	aead, room, nonce := k.AEAD(), make([]byte, 0, 100), make([]byte, 12)
+	if n := testing.AllocsPerRun(100, func() { aead.Seal(room, nonce, nonce, nil) }); n > 0 {
+		t.Errorf("%v allocations for each sealing", n)
+	}
+	k.Wipe()
+	mustPanic(t, "the cipher of a wiped key", func() { aead.Seal(nil, nonce, nil, nil) })
+	long := reflect.TypeFor[struct {
+		key  [Size]byte
+		more int
+	}]()
+	if isKey(long) || isKey(reflect.TypeFor[[Size]byte]()) || isKey(reflect.TypeFor[struct{ key [2 * Size]byte }]()) {
+		t.Error("a type is taken for a key alone")
+	}
+	other := &kind{make: chacha20poly1305.New, nonceSize: 12} // as if it were laid out in another way
+	if got := other.over(make([]byte, Size)).Seal(nil, nonce, nil, nil); len(got) != 16 {
+		t.Errorf("%d bytes", len(got))
 	}
 }
 
