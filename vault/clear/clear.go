@@ -98,7 +98,7 @@ func Make(c Clear, outer keys.Key) (File, error) {
 }
 
 func mac(outer keys.Key, body []byte) []byte {
-	h := hmac.New(sha256.New, outer.Bytes()[:])
+	h := outer.HMAC()
 	h.Write(body)
 	return h.Sum(nil)
 }

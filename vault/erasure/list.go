@@ -341,7 +341,7 @@ func (l *List) open(data []byte) (file, error) {
 }
 
 func (l *List) mac(data []byte) []byte {
-	h := hmac.New(sha256.New, l.cfg.Key.Bytes()[:])
+	h := l.cfg.Key.HMAC()
 	h.Write(data)
 	return h.Sum(data)
 }
