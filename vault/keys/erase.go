@@ -21,7 +21,7 @@ type taking struct {
 // forget wipes what was made for a commit that was given up.
 func (t *taking) forget() {
 	for _, r := range t.rewrites {
-		clear(r.slots)
+		r.slots.Wipe()
 	}
 	for _, l := range t.Lines {
 		l.Key.Wipe()
@@ -31,8 +31,8 @@ func (t *taking) forget() {
 // rewrite is a shard written anew without some of its slots, or dropped.
 type rewrite struct {
 	old     shard.Line
-	dropped bool   // its line is gone
-	slots   []byte // what is left, if it is in memory
+	dropped bool       // its line is gone
+	slots   shard.Body // what is left, if it is in memory
 }
 
 // plan is what a commit takes from a shard.
@@ -109,23 +109,23 @@ func (k *Keys) plan(c *root.Contents, months []MonthDrop) (map[uint32]plan, erro
 }
 
 // copyOf gives a copy of the slots of a shard, which the caller may change.
-func (k *Keys) copyOf(l shard.Line) ([]byte, error) {
+func (k *Keys) copyOf(l shard.Line) (shard.Body, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if i := slices.IndexFunc(k.loaded, func(s loadedShard) bool { return s.number == l.Number }); i >= 0 {
-		return slices.Clone(k.loaded[i].slots), nil
+		return k.loaded[i].slots.Clone(), nil
 	}
 	return k.read(l)
 }
 
 // keepOnly erases all slots but those that stay, and says whether one does.
-func (p plan) keepOnly(slots []byte) bool {
+func (p plan) keepOnly(slots shard.Body) bool {
 	stay := false
-	for slot := range uint32(len(slots) / KeySize) {
+	for slot := range slots.Len() {
 		switch {
 		case !p.only[slot] || slices.Contains(p.erase, slot):
-			shard.Erase(slots, slot)
-		case shard.Has(slots, slot):
+			slots.Erase(slot)
+		case slots.Has(slot):
 			stay = true
 		}
 	}
@@ -133,7 +133,7 @@ func (p plan) keepOnly(slots []byte) bool {
 }
 
 // rewriteOne writes one shard anew. One of a dropped month of which nothing stays, or nothing could be read, goes.
-func (k *Keys) rewriteOne(t *taking, l shard.Line, p plan, slots []byte) error {
+func (k *Keys) rewriteOne(t *taking, l shard.Line, p plan, slots shard.Body) error {
 	t.Gone = append(t.Gone, l.FileName(), l.NewName())
 	if p.only != nil && !p.keepOnly(slots) {
 		t.Contents.Drop(l.Number)
@@ -141,7 +141,7 @@ func (k *Keys) rewriteOne(t *taking, l shard.Line, p plan, slots []byte) error {
 		return nil
 	}
 	for _, slot := range p.erase {
-		shard.Erase(slots, slot)
+		slots.Erase(slot)
 	}
 	fresh := l
 	fresh.Rewrite, fresh.Seq, fresh.Key = l.Rewrite+1, k.root.Seq(), NewKey()
@@ -156,8 +156,8 @@ func (k *Keys) rewriteOne(t *taking, l shard.Line, p plan, slots []byte) error {
 	t.Lines = append(t.Lines, fresh)
 	t.done.Bytes += 2 * int64(len(file))
 	if !k.isLoaded(l.Number) {
-		clear(slots)
-		slots = nil
+		slots.Wipe()
+		slots = shard.Body{}
 	}
 	t.rewrites = append(t.rewrites, rewrite{old: l, slots: slots})
 	return nil
@@ -193,12 +193,12 @@ func (k *Keys) take(t *taking) {
 func (k *Keys) replace(r rewrite) {
 	i := slices.IndexFunc(k.loaded, func(s loadedShard) bool { return s.number == r.old.Number })
 	if i >= 0 {
-		clear(k.loaded[i].slots)
-		if k.loaded[i].slots = r.slots; r.slots == nil {
+		k.loaded[i].slots.Wipe()
+		if k.loaded[i].slots = r.slots; r.slots.IsZero() {
 			k.loaded = slices.Delete(k.loaded, i, i+1)
 		}
 	} else {
-		clear(r.slots)
+		r.slots.Wipe()
 	}
 	if r.dropped {
 		k.writers = slices.DeleteFunc(k.writers, func(w writer) bool { return w.Number == r.old.Number })

@@ -39,7 +39,7 @@ type office struct{ shard, next, reserved uint32 }
 // loadedShard is a shard in memory.
 type loadedShard struct {
 	number uint32
-	slots  []byte
+	slots  shard.Body
 }
 
 // want is a shard to be made.
@@ -219,7 +219,7 @@ func (k *Keys) grow(ctx context.Context, lacking func() []want) error {
 // the root is in place leaves the vault without them, after it with them. The caller holds writing.
 func (k *Keys) add(ctx context.Context, wants []want) error {
 	var made []shard.Line
-	var bodies [][]byte
+	var bodies []shard.Body
 	err := k.root.Update(ctx, func(c *root.Contents) error {
 		for _, w := range wants {
 			l, slots, err := k.makeShard(c, w)
@@ -249,12 +249,13 @@ func (k *Keys) add(ctx context.Context, wants []want) error {
 }
 
 // makeShard fills and writes a shard under its unfinished name and adds it to c.
-func (k *Keys) makeShard(c *root.Contents, w want) (shard.Line, []byte, error) {
+func (k *Keys) makeShard(c *root.Contents, w want) (shard.Line, shard.Body, error) {
 	l := shard.Line{Info: ShardInfo{Number: c.NextShard, Class: w.class, Month: w.month}}
 	slots := shard.Fill()
 	l, err := k.writeShard(c, l, slots)
 	if err != nil {
-		return l, nil, err
+		slots.Wipe()
+		return l, shard.Body{}, err
 	}
 	c.NextShard++
 	if w.class == Office {
@@ -265,7 +266,7 @@ func (k *Keys) makeShard(c *root.Contents, w want) (shard.Line, []byte, error) {
 
 // writeShard writes a shard that is new to c under its unfinished name, and adds it: as the next part of its month,
 // under a key of its own.
-func (k *Keys) writeShard(c *root.Contents, l shard.Line, slots []byte) (shard.Line, error) {
+func (k *Keys) writeShard(c *root.Contents, l shard.Line, slots shard.Body) (shard.Line, error) {
 	l.Part, l.Slots, l.Rewrite, l.Seq, l.Key = c.NextPart(l.Class, l.Month), SlotsPerShard, 1, k.root.Seq(), NewKey()
 	if l.Part == 0 {
 		return l, fmt.Errorf("%s %s has 65,535 parts", l.Class, l.Month)

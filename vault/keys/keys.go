@@ -294,7 +294,7 @@ func (k *Keys) Close() error {
 	k.closed = true
 	k.root.Close()
 	for _, s := range k.loaded {
-		clear(s.slots)
+		s.slots.Wipe()
 	}
 	k.loaded, k.writers = nil, nil
 	return nil

@@ -50,7 +50,7 @@ func (k *Keys) slotKey(id ID) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	key, ok := shard.Key(slots, id.Slot)
+	key, ok := slots.Key(id.Slot)
 	if !ok {
 		return Key{}, ErrNoSlot
 	}
@@ -58,7 +58,7 @@ func (k *Keys) slotKey(id ID) (Key, error) {
 }
 
 // load gives the slots of a shard; mu is held.
-func (k *Keys) load(number uint32) ([]byte, error) {
+func (k *Keys) load(number uint32) (shard.Body, error) {
 	if i := slices.IndexFunc(k.loaded, func(s loadedShard) bool { return s.number == number }); i >= 0 {
 		s := k.loaded[i]
 		copy(k.loaded[1:], k.loaded[:i])
@@ -67,18 +67,18 @@ func (k *Keys) load(number uint32) ([]byte, error) {
 	}
 	l, ok := k.root.Contents().Shard(number)
 	if !ok {
-		return nil, ErrNoSlot
+		return shard.Body{}, ErrNoSlot
 	}
 	slots, err := k.read(l)
 	if err != nil {
-		return nil, err
+		return shard.Body{}, err
 	}
 	k.keep(number, slots)
 	return slots, nil
 }
 
 // read reads a shard from the disk and mends a bad copy; mu is held.
-func (k *Keys) read(l shard.Line) ([]byte, error) {
+func (k *Keys) read(l shard.Line) (shard.Body, error) {
 	file, findings, err := k.files.Read(l.FileName(), l.Check)
 	if err != nil { // it has its name only once the root that names it is in force
 		if unfinished, more, errNew := k.files.Read(l.NewName(), l.Check); errNew == nil {
@@ -87,17 +87,17 @@ func (k *Keys) read(l shard.Line) ([]byte, error) {
 	}
 	k.root.Note(findings...)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrAltered, err)
+		return shard.Body{}, fmt.Errorf("%w: %w", ErrAltered, err)
 	}
 	slots, err := l.Open(k.vaultID, file)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrAltered, l.FileName(), err)
+		return shard.Body{}, fmt.Errorf("%w: %s: %w", ErrAltered, l.FileName(), err)
 	}
 	return slots, nil
 }
 
 // keep puts a shard into memory and wipes the one used longest ago, past spareShards of those not handed out of; mu is held.
-func (k *Keys) keep(number uint32, slots []byte) {
+func (k *Keys) keep(number uint32, slots shard.Body) {
 	k.loaded = slices.Insert(k.loaded, 0, loadedShard{number: number, slots: slots})
 	spare := 0
 	k.loaded = slices.DeleteFunc(k.loaded, func(s loadedShard) bool {
@@ -106,7 +106,7 @@ func (k *Keys) keep(number uint32, slots []byte) {
 		}
 		spare++
 		if spare > spareShards {
-			clear(s.slots)
+			s.slots.Wipe()
 			return true
 		}
 		return false

@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,15 +18,11 @@ var ErrConflict = errors.New("keys: another shard has this number")
 // Shard is a whole shard on its way from one vault into another. It cannot be printed.
 type Shard struct {
 	Info  ShardInfo
-	slots func() []byte
+	slots shard.Body
 }
 
 // Wipe overwrites the slot keys.
-func (s Shard) Wipe() {
-	if s.slots != nil {
-		clear(s.slots())
-	}
-}
+func (s Shard) Wipe() { s.slots.Wipe() }
 
 // Format writes the same words for every verb.
 func (s Shard) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "Shard(hidden)") } // fmt.State keeps no errors
@@ -57,7 +52,7 @@ func (k *Keys) Export() ([]Shard, error) {
 			}
 			return nil, fmt.Errorf("export %s: %w", l.FileName(), err)
 		}
-		all = append(all, Shard{Info: l.Info, slots: func() []byte { return slots }})
+		all = append(all, Shard{Info: l.Info, slots: slots})
 	}
 	return all, nil
 }
@@ -85,7 +80,7 @@ func (k *Keys) Import(ctx context.Context, shards []Shard) error {
 	var made []shard.Line
 	err := k.root.Update(ctx, func(c *root.Contents) error {
 		for _, s := range missing {
-			l, err := k.writeShard(c, shard.Line{Info: s.Info}, s.slots())
+			l, err := k.writeShard(c, shard.Line{Info: s.Info}, s.slots)
 			if err != nil {
 				return err
 			}
@@ -102,7 +97,7 @@ func (k *Keys) Import(ctx context.Context, shards []Shard) error {
 
 // imported says whether a shard was imported before.
 func (k *Keys) imported(s Shard) (bool, error) {
-	if s.slots == nil || len(s.slots()) != SlotsPerShard*KeySize || s.Info.Number < FirstDegraded {
+	if s.slots.Len() != SlotsPerShard || s.Info.Number < FirstDegraded {
 		return false, fmt.Errorf("%w: not a shard of a vault begun while the chip was away", ErrConflict)
 	}
 	if err := ValidClass(s.Info.Class); err != nil {
@@ -118,12 +113,9 @@ func (k *Keys) imported(s Shard) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer clear(slots)
-	for i := 0; i < len(slots); i += KeySize {
-		here, there := slots[i:i+KeySize], s.slots()[i:i+KeySize]
-		if shard.Has(here, 0) && shard.Has(there, 0) && !bytes.Equal(here, there) { // erased in either is no difference
-			return false, ErrConflict
-		}
+	defer slots.Wipe()
+	if !slots.Agrees(s.slots) {
+		return false, ErrConflict
 	}
 	return true, nil
 }

@@ -105,29 +105,22 @@ func header(vaultID [16]byte, l Line, nonce []byte) ([]byte, error) {
 	return b.Bytes()
 }
 
-// Fill makes the slot keys of a new shard.
-func Fill() []byte {
-	slots := make([]byte, Slots*secret.Size)
-	rand.Read(slots)
-	return slots
-}
-
 // Seal makes the file of a shard under l.Key and fills in its hash.
-func Seal(vaultID [16]byte, l *Line, slots []byte) ([]byte, error) {
+func Seal(vaultID [16]byte, l *Line, slots Body) ([]byte, error) {
 	nonce := make([]byte, chacha20poly1305.NonceSizeX)
 	rand.Read(nonce)
 	return seal(vaultID, l, nonce, slots)
 }
 
-func seal(vaultID [16]byte, l *Line, nonce, slots []byte) ([]byte, error) {
+func seal(vaultID [16]byte, l *Line, nonce []byte, slots Body) ([]byte, error) {
 	front, err := header(vaultID, *l, nonce)
 	if err != nil {
 		return nil, fmt.Errorf("build shard: %w", err)
 	}
 	aead := l.Key.XAEAD()
-	file := make([]byte, 0, len(front)+len(slots)+aead.Overhead())
+	file := make([]byte, 0, len(front)+slots.held.Len()+aead.Overhead())
 	file = append(file, front...)
-	file = aead.Seal(file, nonce, slots, front)
+	slots.held.Use(func(keys []byte) { file = aead.Seal(file, nonce, keys, front) })
 	l.Hash = sha256.Sum256(file)
 	return file, nil
 }
@@ -140,24 +133,30 @@ func (l Line) Check(file []byte) error {
 	return nil
 }
 
-// Open gives the slot keys of a file that passed Check.
-func (l Line) Open(vaultID [16]byte, file []byte) ([]byte, error) {
+// Open gives the slot keys of a file that passed Check. The caller wipes them.
+func (l Line) Open(vaultID [16]byte, file []byte) (Body, error) {
 	front, err := header(vaultID, l, make([]byte, chacha20poly1305.NonceSizeX))
 	if err != nil {
-		return nil, fmt.Errorf("read shard: %w", err)
+		return Body{}, fmt.Errorf("read shard: %w", err)
 	}
 	if len(file) < len(front) {
-		return nil, errors.New("read shard: shorter than its header")
+		return Body{}, errors.New("read shard: shorter than its header")
 	}
 	front = file[:len(front)]
 	aead := l.Key.XAEAD()
 	nonce := front[len(front)-chacha20poly1305.NonceSizeX:]
-	slots, err := aead.Open(nil, nonce, file[len(front):], front)
+	slots := newBody(l.Slots)
+	// Opened straight into locked memory, which takes exactly as much as there must be.
+	slots.held.Use(func(keys []byte) {
+		if sealed := file[len(front):]; len(sealed) != len(keys)+aead.Overhead() {
+			err = fmt.Errorf("%d bytes of slots", len(sealed))
+		} else {
+			_, err = aead.Open(keys[:0], nonce, sealed, front)
+		}
+	})
 	if err != nil {
-		return nil, fmt.Errorf("open shard: %w", err)
-	}
-	if len(slots) != int(l.Slots)*secret.Size {
-		return nil, fmt.Errorf("open shard: %d bytes of slots", len(slots))
+		slots.Wipe()
+		return Body{}, fmt.Errorf("open shard: %w", err)
 	}
 	return slots, nil
 }
@@ -175,20 +174,3 @@ func ReadHeader(file []byte) (vaultID [16]byte, l Line, err error) {
 	}
 	return vaultID, l, l.ReadInfo(&s)
 }
-
-// Has says whether a slot has a key: it is not erased, nor past the end.
-func Has(slots []byte, slot uint32) bool {
-	return uint64(slot) < uint64(len(slots)/secret.Size) && [secret.Size]byte(slots[int(slot)*secret.Size:]) != [secret.Size]byte{}
-}
-
-// Key copies the key of a slot out of slots; none if Has says so.
-func Key(slots []byte, slot uint32) (secret.Key, bool) {
-	if !Has(slots, slot) {
-		return secret.Key{}, false
-	}
-	key, err := secret.From(slots[int(slot)*secret.Size:][:secret.Size])
-	return key, err == nil
-}
-
-// Erase overwrites the key of a slot, which must be there.
-func Erase(slots []byte, slot uint32) { clear(slots[int(slot)*secret.Size:][:secret.Size]) }

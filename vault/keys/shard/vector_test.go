@@ -18,12 +18,14 @@ func vaultID(t *testing.T) [16]byte {
 }
 
 // slotsOf are the slots of the format's example: number i is SHA-256 of i in four bytes.
-func slotsOf() []byte {
-	slots := make([]byte, 0, Slots*secret.Size)
-	for i := range uint32(Slots) {
-		key := sha256.Sum256(binary.BigEndian.AppendUint32(nil, i))
-		slots = append(slots, key[:]...)
-	}
+func slotsOf() Body {
+	slots := newBody(Slots)
+	slots.held.Use(func(keys []byte) {
+		for i := range uint32(Slots) {
+			key := sha256.Sum256(binary.BigEndian.AppendUint32(nil, i))
+			copy(at(keys, i), key[:])
+		}
+	})
 	return slots
 }
 
@@ -46,8 +48,11 @@ func TestAShardIsThatOfTheFormat(t *testing.T) {
 		t.Errorf("hash %x of %d bytes", l.Hash, len(file))
 	}
 	slots, err := l.Open(vaultID(t), file)
-	if err != nil || sha256.Sum256([]byte{0, 0, 0, 0}) != [32]byte(slots[:secret.Size]) {
+	if err != nil || !slots.Agrees(slotsOf()) || slots.Len() != Slots {
 		t.Errorf("Open: %v", err)
+	}
+	if one, ok := slots.Key(0); !ok || sha256.Sum256([]byte{0, 0, 0, 0}) != *one.Bytes() {
+		t.Error("slot 0 has another key")
 	}
 	id, read, err := ReadHeader(file)
 	if err != nil || id != vaultID(t) || read.Info != l.Info || read.Seq != 5 || read.Rewrite != 1 {
@@ -57,11 +62,29 @@ func TestAShardIsThatOfTheFormat(t *testing.T) {
 
 func TestAnErasedSlotHasNoKeyAndItsNeighboursHave(t *testing.T) {
 	slots := slotsOf()
-	Erase(slots, 7)
+	slots.Erase(7)
+	slots.Erase(Slots) // past the end there is nothing
 	for slot, want := range map[uint32]bool{6: true, 7: false, 8: true, Slots - 1: true, Slots: false} {
-		if _, ok := Key(slots, slot); ok != want || Has(slots, slot) != want {
+		if _, ok := slots.Key(slot); ok != want || slots.Has(slot) != want {
 			t.Errorf("slot %d: %v", slot, ok)
 		}
+	}
+}
+
+func TestBodiesAgreeButForErasedSlots(t *testing.T) {
+	slots := slotsOf()
+	copied := slots.Clone()
+	copied.Erase(3)
+	slots.Erase(5)
+	if !slots.Agrees(copied) || !copied.Agrees(slots) || !slots.Has(3) {
+		t.Error("erased in one of them is no difference")
+	}
+	if slots.Agrees(Fill()) || slots.Agrees(newBody(1)) {
+		t.Error("other keys are a difference")
+	}
+	copied.Wipe()
+	if !copied.Wiped() || slots.Wiped() || !(Body{}).IsZero() {
+		t.Error("a copy is not memory of its own")
 	}
 }
 
