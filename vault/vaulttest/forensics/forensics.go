@@ -207,8 +207,9 @@ func (l *Loot) shard(line shard.Line, f File) {
 	if err != nil {
 		return // of another writing, under another key
 	}
-	for slot := range uint32(len(slots) / keys.KeySize) {
-		if key, ok := shard.Key(slots, slot); ok {
+	defer slots.Wipe()
+	for slot := range slots.Len() {
+		if key, ok := slots.Key(slot); ok {
 			l.take("slot "+keys.ID{Shard: line.Number, Slot: slot}.String(), key)
 			key.Wipe()
 		}
