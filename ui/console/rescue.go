@@ -14,6 +14,7 @@ import (
 	"linekeep/ui/assets"
 	"linekeep/ui/service"
 	"linekeep/ui/view"
+	"linekeep/vault/secret"
 )
 
 // Rescue is the console of a box whose vault does not open: one page under a certificate of its own, because the
@@ -105,12 +106,13 @@ func (p *Rescue) handler() http.Handler {
 // recover takes the form. The code goes to the vault and nowhere else: not into the log, not back into the page.
 func (p *Rescue) recover(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
+	code, err := typed(r, "code")
+	if err != nil {
 		p.page(w, r, http.StatusBadRequest, errForm)
 		return
 	}
-	err := p.act.Recover(r.Context(), service.Visitor, r.PostForm.Get("code"))
-	r.PostForm, r.Form = nil, nil
+	defer code.Wipe()
+	err = p.act.Recover(r.Context(), service.Visitor, code)
 	if err == nil {
 		p.log.LogAttrs(r.Context(), slog.LevelWarn, "the vault was opened again with the recovery code")
 		p.done.Store(true)
@@ -119,6 +121,17 @@ func (p *Rescue) recover(w http.ResponseWriter, r *http.Request) {
 	}
 	p.log.LogAttrs(r.Context(), slog.LevelWarn, "the rescue page did not open the vault", slog.Any("err", err))
 	p.page(w, r, rescueStatus(err), err)
+}
+
+// typed takes what somebody typed into one field of a form, and drops the rest of the form, which is then erased.
+func typed(r *http.Request, field string) (p secret.Password, err error) {
+	secret.Do(func() {
+		if err = r.ParseForm(); err == nil {
+			p, err = secret.PasswordFrom([]byte(r.PostForm.Get(field)))
+		}
+		r.PostForm, r.Form = nil, nil
+	})
+	return p, err
 }
 
 // errForm reports a request that is not our form's.

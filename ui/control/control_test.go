@@ -18,6 +18,7 @@ import (
 	"linekeep/ui/api"
 	"linekeep/ui/service"
 	"linekeep/vault/check"
+	"linekeep/vault/secret"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,13 +43,30 @@ func (f *fakeVault) Play(_ context.Context, w io.Writer, p service.Playing) erro
 	switch {
 	case p.Call != "7-42":
 		return service.ErrNoCall
-	case p.Code != "right":
+	case !says(p.Code, "right"):
 		return service.ErrWrongCode
 	}
 	if _, err := w.Write(f.sound); err != nil {
 		return err
 	}
 	return f.after
+}
+
+// typed is what a person typed.
+func typed(text string) secret.Password {
+	p, err := secret.PasswordFrom([]byte(text))
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+func says(p secret.Password, text string) (same bool) {
+	if p.IsZero() {
+		return text == ""
+	}
+	p.Use(func(b []byte) { same = string(b) == text })
+	return same
 }
 
 // serve runs a server on a socket of its own and gives a client of it, and what was logged.
@@ -110,7 +128,7 @@ func TestWhatIsAskedIsAnswered(t *testing.T) {
 		t.Errorf("what the vault was asked, want -, got +:\n%s", d)
 	}
 	var copied bytes.Buffer
-	if err := c.Play(t.Context(), &copied, service.Playing{Call: "7-42", Code: "right", Format: service.Ogg}); err != nil || !bytes.Equal(copied.Bytes(), v.sound) {
+	if err := c.Play(t.Context(), &copied, service.Playing{Call: "7-42", Code: typed("right"), Format: service.Ogg}); err != nil || !bytes.Equal(copied.Bytes(), v.sound) {
 		t.Errorf("Play: %d bytes, %v; want %d", copied.Len(), err, len(v.sound))
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
@@ -126,14 +144,14 @@ func TestErrorsArriveAsThemselves(t *testing.T) {
 		want error
 	}{
 		{service.Playing{Call: "7-43", Format: service.Ogg}, service.ErrNoCall},
-		{service.Playing{Call: "7-42", Code: "left", Format: service.Ogg}, service.ErrWrongCode},
-		{service.Playing{Call: "7-42", Code: "right", Format: "mp3"}, service.ErrBadQuestion},
+		{service.Playing{Call: "7-42", Code: typed("left"), Format: service.Ogg}, service.ErrWrongCode},
+		{service.Playing{Call: "7-42", Code: typed("right"), Format: "mp3"}, service.ErrBadQuestion},
 	} {
 		if err := c.Play(t.Context(), io.Discard, x.p); !errors.Is(err, x.want) {
 			t.Errorf("Play %+v: got %v, want %v", x.p, err, x.want)
 		}
 	}
-	err := c.Play(t.Context(), io.Discard, service.Playing{Call: "7-42", Code: "right", Format: service.WAV})
+	err := c.Play(t.Context(), io.Discard, service.Playing{Call: "7-42", Code: typed("right"), Format: service.WAV})
 	if err == nil || !strings.Contains(err.Error(), "the disk went away") {
 		t.Errorf("a copy that broke off: got %v, want why", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"linekeep/ui/service"
+	"linekeep/vault/secret"
 )
 
 const (
@@ -132,9 +133,14 @@ func (s *Server) press(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) play(w http.ResponseWriter, r *http.Request) {
 	var p service.Playing
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&p); err != nil {
+	var err error
+	secret.Do(func() {
+		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion))
+		dec.DisallowUnknownFields()
+		err = dec.Decode(&p)
+	})
+	defer p.Code.Wipe()
+	if err != nil {
 		// What was sent may hold the code, so it is not repeated.
 		s.refuse(w, r, fmt.Errorf("%w: not a question to play a call", service.ErrBadQuestion))
 		return
@@ -142,7 +148,7 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Trailer", trailFault)
 	w.Header().Set("Content-Type", "application/octet-stream")
 	out := &counting{w: w}
-	err := s.svc.Play(r.Context(), service.Machine, out, p)
+	err = s.svc.Play(r.Context(), service.Machine, out, p)
 	switch {
 	case err == nil:
 	case out.n == 0:

@@ -9,6 +9,7 @@ import (
 
 	"linekeep/vault"
 	"linekeep/vault/custody"
+	"linekeep/vault/secret"
 )
 
 // The errors of a rescue, beside ErrWrongCode and ErrNotAllowed.
@@ -56,9 +57,9 @@ func (r *Rescue) HasButton() bool { return r.button != nil }
 // Pressed says whether somebody stood at the box a moment ago.
 func (r *Rescue) Pressed() bool { return r.button != nil && r.button.PressedWithin(ButtonTime) }
 
-// Recover opens the vault again: nil = it is open to whoever opens it next. The code is not kept.
+// Recover opens the vault again: nil = it is open to whoever opens it next. The code is not kept; the caller wipes it.
 // Errors: ErrNotAllowed, ErrNoButton, ErrTooMany, ErrWrongCode, and those of vault.Recover.
-func (r *Rescue) Recover(ctx context.Context, who Caller, typed string) error {
+func (r *Rescue) Recover(ctx context.Context, who Caller, typed secret.Password) error {
 	if err := allowed(who, ActRecover); err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (r *Rescue) Recover(ctx context.Context, who Caller, typed string) error {
 	if !r.take() {
 		return ErrTooMany
 	}
-	code, err := custody.ParseCode(typed)
+	code, err := readCode(typed)
 	if err != nil { // it says which group is mistyped, and never what was typed
 		return fmt.Errorf("%w: %w", ErrWrongCode, err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"linekeep/ui/api"
 	"linekeep/vault/check"
+	"linekeep/vault/secret"
 )
 
 // The errors a caller can choose by.
@@ -85,7 +86,7 @@ const (
 // Playing says what to hear, and by whose key.
 type Playing struct {
 	Call   string
-	Code   string // the recovery code; never logged, never kept
+	Code   secret.Password // the recovery code; never logged, never kept. Whoever asks wipes it
 	Format Format
 	Party  string // office or caller, for one side alone; empty for all
 }

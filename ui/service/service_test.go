@@ -12,7 +12,17 @@ import (
 	"linekeep/ui/api"
 	"linekeep/vault/check"
 	"linekeep/vault/custody"
+	"linekeep/vault/secret"
 )
+
+// typed is what a person typed.
+func typed(text string) secret.Password {
+	p, err := secret.PasswordFrom([]byte(text))
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
 
 type always struct{}
 
@@ -49,7 +59,7 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 			return s.Play(t.Context(), c, io.Discard, Playing{Format: Ogg})
 		},
 		ActRecover: func(c Caller) error {
-			return NewRescue(always{}, func(context.Context, custody.Code) error { return nil }, time.Now).Recover(t.Context(), c, custody.NewCode().Reveal())
+			return NewRescue(always{}, func(context.Context, custody.Code) error { return nil }, time.Now).Recover(t.Context(), c, typed(custody.NewCode().Reveal()))
 		},
 		ActPress: func(c Caller) error { return s.WithButton(func() {}).Press(t.Context(), c) },
 	}

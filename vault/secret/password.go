@@ -2,6 +2,7 @@ package secret
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,6 +79,17 @@ func (Password) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "Password
 
 // LogValue hides the password from slog.
 func (Password) LogValue() slog.Value { return slog.StringValue("hidden") }
+
+// UnmarshalJSON takes a password out of a question. Decode inside Do: the decoder has a copy of its own. Errors: ErrTooLong.
+func (p *Password) UnmarshalJSON(text []byte) (err error) {
+	Do(func() {
+		var s string
+		if err = json.Unmarshal(text, &s); err == nil {
+			*p, err = PasswordFrom([]byte(s))
+		}
+	})
+	return err
+}
 
 // MarshalJSON always gives an error.
 func (Password) MarshalJSON() ([]byte, error) { return nil, ErrNeverMarshalled }

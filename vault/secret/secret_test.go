@@ -249,6 +249,26 @@ func TestAPasswordIsReadWithoutItsLineBreakAndNeverTooLong(t *testing.T) {
 	}
 }
 
+func TestAPasswordComesOutOfJSONAndNeverGoesBack(t *testing.T) {
+	var q struct{ Code, Other Password }
+	if err := json.Unmarshal([]byte(`{"Code":"h\u006frse \"1\""}`), &q); err != nil {
+		t.Fatal(err)
+	}
+	q.Code.Use(func(got []byte) {
+		if string(got) != `horse "1"` {
+			t.Errorf("read %q", got)
+		}
+	})
+	if _, err := json.Marshal(q); !errors.Is(err, ErrNeverMarshalled) || !q.Other.IsZero() {
+		t.Errorf("marshalled: %v", err)
+	}
+	for _, bad := range []string{`{"Code":7}`, `{"Code":["x"]}`, `{"Code":"` + strings.Repeat("x", MaxPassword+1) + `"}`} {
+		if err := json.Unmarshal([]byte(bad), &q); err == nil {
+			t.Errorf("%.20s is taken", bad)
+		}
+	}
+}
+
 func TestAPasswordIsReadFromAFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(path, []byte("horse\n"), 0o600); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,13 +18,11 @@ import (
 	"linekeep/ui/service"
 	"linekeep/vault"
 	"linekeep/vault/check"
+	"linekeep/vault/secret"
 )
 
 // errNoVault reports that offline the vault could not be opened.
 var errNoVault = errors.New("the vault cannot be opened")
-
-// longestCode bounds a recovery code's file: a code is 47 characters, and a comment may stand above it.
-const longestCode = 4 << 10
 
 func (p program) calls(ctx context.Context, args []string) error {
 	var q service.Query
@@ -88,6 +87,7 @@ func (p program) play(ctx context.Context, args []string) error {
 	if play.Code, err = readCode(*code); err != nil {
 		return err
 	}
+	defer play.Code.Wipe()
 	if err := save(*out, func(w io.Writer) error { return p.client.Play(ctx, w, play) }); err != nil {
 		return err
 	}
@@ -100,19 +100,24 @@ func (p program) play(ctx context.Context, args []string) error {
 
 // readCode reads a recovery code from a file, without the lines that begin with #. A code on the command line would
 // stand in the list of processes and in the shell's history.
-func readCode(path string) (string, error) {
-	f, err := os.Open(path)
+func readCode(path string) (code secret.Password, err error) {
+	whole, err := secret.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("read the recovery code: %w", err)
+		return secret.Password{}, fmt.Errorf("read the recovery code: %w", err)
 	}
-	defer f.Close()
-	var code strings.Builder
-	for s := bufio.NewScanner(io.LimitReader(f, longestCode)); s.Scan(); {
-		if row := strings.TrimSpace(s.Text()); !strings.HasPrefix(row, "#") {
-			code.WriteString(row + " ")
-		}
-	}
-	return strings.TrimSpace(code.String()), nil
+	defer whole.Wipe()
+	secret.Do(func() {
+		var rows [][]byte
+		whole.Use(func(b []byte) {
+			for row := range bytes.Lines(b) {
+				if row = bytes.TrimSpace(row); len(row) > 0 && row[0] != '#' {
+					rows = append(rows, row)
+				}
+			}
+			code, err = secret.PasswordFrom(bytes.Join(rows, []byte(" ")))
+		})
+	})
+	return code, err
 }
 
 // save writes a file of mode 0600 that is whole or not there: it gets its name when it is complete and synced.

@@ -78,9 +78,12 @@ func (b Body) Agrees(other Body) bool {
 	same := b.Len() == other.Len()
 	b.held.Use(func(here []byte) {
 		other.held.Use(func(there []byte) {
-			for slot := uint32(0); same && slot < b.Len(); slot++ {
+			if !same {
+				return
+			}
+			for slot := range b.Len() {
 				one, two := at(here, slot), at(there, slot)
-				same = erased(one) || erased(two) || bytes.Equal(one, two)
+				same = same && (erased(one) || erased(two) || bytes.Equal(one, two))
 			}
 		})
 	})
