@@ -171,3 +171,37 @@ func TestNothingSleeps(t *testing.T) {
 func importsPath(f *ast.File, path string) bool {
 	return slices.ContainsFunc(f.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"`+path+`"` })
 }
+
+// TestKeysStayInTheArena looks for copies of keys on the ordinary heap, where they can be neither locked nor wiped:
+// secret.Key.Bytes gives one. It gives a pointer to an array, so its result is sliced or read through.
+func TestKeysStayInTheArena(t *testing.T) {
+	libraries := []string{"vault/folder", "vault/folder/guard"} // Badger keeps its key on the heap as long as it runs
+	for _, p := range packages(t) {
+		if slices.Contains(libraries, p.rel()) || isSimulator(p.rel()) || p.rel() == "vault/secret" {
+			continue
+		}
+		for _, f := range parse(t, p) {
+			if f.test {
+				continue
+			}
+			ast.Inspect(f.file, func(n ast.Node) bool {
+				var x ast.Expr
+				switch n := n.(type) {
+				case *ast.SliceExpr:
+					x = n.X
+				case *ast.StarExpr:
+					x = n.X
+				default:
+					return true
+				}
+				if call, ok := x.(*ast.CallExpr); ok && len(call.Args) == 0 {
+					if sel, ok := call.Fun.(*ast.SelectorExpr); ok && sel.Sel.Name == "Bytes" {
+						t.Errorf("%s copies a key to the heap in line %d: lend it with Use, or take its AEAD, XAEAD or HMAC",
+							f.name, f.set.Position(n.Pos()).Line)
+					}
+				}
+				return true
+			})
+		}
+	}
+}

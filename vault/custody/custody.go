@@ -74,7 +74,7 @@ func (f *file) marshal(vaultID [keys.VaultIDSize]byte, outer keys.Key) ([]byte, 
 }
 
 func mac(outer keys.Key, data []byte) []byte {
-	h := hmac.New(sha256.New, outer.Bytes()[:])
+	h := outer.HMAC()
 	h.Write(data)
 	return h.Sum(nil)
 }
