@@ -127,6 +127,17 @@ func TestIsItRecording(t *testing.T) {
 			want: api.Trouble, sentence: "A call is up that is not being stored. No call now.", alarms: []string{"store.waiting"}},
 		{name: "the journal is not emptied", do: func(_ *testing.T, b *box) { b.vault.MoveError = "no room" },
 			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"store.behind"}},
+		{name: "something ordered is not erased", do: func(_ *testing.T, b *box) {
+			b.vault.Erasing.Failed, b.vault.Erasing.Since = errors.New("the chip is away"), start()
+		}, want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"erasure.waits"}},
+		{name: "the counter moved as often as it may", do: func(_ *testing.T, b *box) { b.vault.Erasing.Wear = keys.Wear{Today: 20, Budget: 20, Total: 900} },
+			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"counter.busy"}},
+		{name: "the counter moved less often", do: func(_ *testing.T, b *box) { b.vault.Erasing.Wear = keys.Wear{Today: 19, Budget: 20, Total: 79_999} },
+			want: api.Yes, sentence: "All 4 lines are working. No call now."},
+		{name: "the counter is nearly worn out", do: func(_ *testing.T, b *box) { b.vault.Erasing.Wear = keys.Wear{Budget: 20, Total: 80_000} },
+			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"counter.worn"}},
+		{name: "the key backup is of an older root", do: func(_ *testing.T, b *box) { b.vault.Erasing.Backup.Err = errors.New("no room") },
+			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"keys.backup"}},
 		{name: "there is swap", do: func(_ *testing.T, b *box) { b.mem.Swaps = []string{"/dev/zram0"} },
 			want: api.Yes, sentence: "All 4 lines are working. No call now.", alarms: []string{"memory.swap"}},
 		{name: "nobody knows whether there is swap", do: func(_ *testing.T, b *box) { b.mem.SwapsErr = errors.New("no /proc") },

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -37,6 +38,17 @@ func (f *fakeVault) Find(_ context.Context, q service.Query) (service.List, erro
 
 func (f *fakeVault) Check(context.Context) (check.Report, error) {
 	return check.Report{Calls: 3, Findings: []check.Finding{{Kind: "altered", What: "7-42"}}}, nil
+}
+
+func (f *fakeVault) Keys(context.Context) (service.Keys, error) {
+	return service.Keys{Vault: "a0a1", Epoch: 5, Classes: []service.Class{{Name: "standard", Shards: 1, Used: 3, Slots: 16384}}, Backup: service.Backup{State: "off"}}, nil
+}
+
+func (f *fakeVault) Erase(_ context.Context, e service.Erasure) (service.Erased, error) {
+	if e.Calls[0] != "7-42" {
+		return service.Erased{}, fmt.Errorf("%w: %s", service.ErrNoCall, e.Calls[0])
+	}
+	return service.Erased{Calls: e.Calls, Certificates: []string{e.Why}}, nil
 }
 
 func (f *fakeVault) Play(_ context.Context, w io.Writer, p service.Playing) error {
@@ -118,6 +130,15 @@ func TestWhatIsAskedIsAnswered(t *testing.T) {
 	}
 	if r, err := c.Check(t.Context()); err != nil || r.Calls != 3 || len(r.Findings) != 1 {
 		t.Errorf("Check: got %+v, %v", r, err)
+	}
+	if k, err := c.Keys(t.Context()); err != nil || k.Epoch != 5 || k.Backup.State != "off" {
+		t.Errorf("Keys: got %+v, %v", k, err)
+	}
+	if e, err := c.Erase(t.Context(), service.Erasure{Calls: []string{"7-42"}, Why: "objection"}); err != nil || e.Certificates[0] != "objection" {
+		t.Errorf("Erase: got %+v, %v", e, err)
+	}
+	if e, err := c.Erase(t.Context(), service.Erasure{Calls: []string{"7-43"}}); !errors.Is(err, service.ErrNoCall) {
+		t.Errorf("Erase of no call: got %+v, %v; want ErrNoCall", e, err)
 	}
 	q := service.Query{From: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC),
 		Line: "reception", Direction: "in", Shortest: 90 * time.Second, Limit: 5}

@@ -22,6 +22,8 @@ const (
 	pathCalls  = "/v1/calls"
 	pathCheck  = "/v1/check"
 	pathPlay   = "/v1/play"
+	pathKeys   = "/v1/keys"
+	pathErase  = "/v1/erase"
 	pathPress  = "/v1/press"
 )
 

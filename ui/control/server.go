@@ -98,6 +98,8 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET "+pathCalls, s.calls)
 	mux.HandleFunc("POST "+pathCheck, s.check)
 	mux.HandleFunc("POST "+pathPlay, s.play)
+	mux.HandleFunc("GET "+pathKeys, s.keys)
+	mux.HandleFunc("POST "+pathErase, s.erase)
 	mux.HandleFunc("POST "+pathPress, s.press)
 	return mux
 }

@@ -8,7 +8,7 @@ import (
 	"linekeep/vault/check"
 )
 
-// Locked is a vault that records and whose root does not open: nothing can be found in it, heard or checked.
+// Locked is a vault that records and whose root does not open: nothing can be found in it, heard, checked or erased.
 func Locked(why error) Vault { return locked{why} }
 
 type locked struct{ why error }
@@ -18,3 +18,5 @@ func (l locked) err() error { return fmt.Errorf("%w: %w", ErrVaultLocked, l.why)
 func (l locked) Find(context.Context, Query) (List, error)      { return List{}, l.err() }
 func (l locked) Play(context.Context, io.Writer, Playing) error { return l.err() }
 func (l locked) Check(context.Context) (check.Report, error)    { return check.Report{}, l.err() }
+func (l locked) Keys(context.Context) (Keys, error)             { return Keys{}, l.err() }
+func (l locked) Erase(context.Context, Erasure) (Erased, error) { return Erased{}, l.err() }

@@ -41,6 +41,8 @@ type Vault interface {
 	Find(ctx context.Context, q Query) (List, error)
 	Play(ctx context.Context, w io.Writer, p Playing) error
 	Check(ctx context.Context) (check.Report, error)
+	Keys(ctx context.Context) (Keys, error)
+	Erase(ctx context.Context, e Erasure) (Erased, error)
 }
 
 // Query says which calls. What is zero does not matter.

@@ -46,6 +46,12 @@ func (f *fakeVault) Play(ctx context.Context, w io.Writer, _ Playing) error {
 	return err
 }
 
+func (f *fakeVault) Keys(context.Context) (Keys, error) { return Keys{Epoch: 5}, nil }
+
+func (f *fakeVault) Erase(_ context.Context, e Erasure) (Erased, error) {
+	return Erased{Calls: e.Calls}, nil
+}
+
 func (f *fakeVault) Check(context.Context) (check.Report, error) { return check.Report{}, nil }
 
 func TestP04_EveryActStandsInTheTable(t *testing.T) {
@@ -54,7 +60,12 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		ActStatus: func(c Caller) error { _, err := s.Status(t.Context(), c); return err },
 		ActLines:  func(c Caller) error { _, err := s.Lines(t.Context(), c); return err },
 		ActCalls:  func(c Caller) error { _, err := s.Calls(t.Context(), c, Query{}); return err },
-		ActCheck:  func(c Caller) error { _, err := s.Check(t.Context(), c); return err },
+		ActKeys:   func(c Caller) error { _, err := s.Keys(t.Context(), c); return err },
+		ActErase: func(c Caller) error {
+			_, err := s.Erase(t.Context(), c, Erasure{Calls: []string{"7-42"}})
+			return err
+		},
+		ActCheck: func(c Caller) error { _, err := s.Check(t.Context(), c); return err },
 		ActPlay: func(c Caller) error {
 			return s.Play(t.Context(), c, io.Discard, Playing{Format: Ogg})
 		},
@@ -82,6 +93,8 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		{ActPress, Machine, true}, {ActPress, Visitor, false},
 		{ActCalls, Visitor, false}, {ActCalls, Machine, true},
 		{ActCheck, Visitor, false}, {ActCheck, Machine, true},
+		{ActKeys, Visitor, false}, {ActKeys, Machine, true},
+		{ActErase, Visitor, false}, {ActErase, Machine, true}, {ActErase, "", false},
 		{ActPlay, Visitor, false}, {ActPlay, Machine, true}, {ActPlay, "", false},
 	} {
 		err := try[c.act](c.who)

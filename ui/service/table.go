@@ -24,6 +24,9 @@ const (
 	ActCalls  Act = "calls"
 	ActCheck  Act = "check"
 	ActPlay   Act = "play"
+	ActKeys   Act = "keys"
+	// ActErase erases a call for good.
+	ActErase Act = "erase"
 	// ActRecover opens a locked vault: with the code and the button, so whoever has both may.
 	ActRecover Act = "recover"
 	// ActPress presses the button of a box that has none: linekeepd-sim's.
@@ -32,16 +35,16 @@ const (
 
 // Acts are all of them, for tests and for the list of endpoints.
 func Acts() []Act {
-	return []Act{ActStatus, ActLines, ActCalls, ActCheck, ActPlay, ActRecover, ActPress}
+	return []Act{ActStatus, ActLines, ActCalls, ActCheck, ActPlay, ActKeys, ActErase, ActRecover, ActPress}
 }
 
-// callers is the permission table. Calls and play are the machine's for now, so that the spine can be tried from end to
-// end; the register takes both away from it and gives them to cases and grants (P07).
+// callers is the permission table. Calls, play and erase are the machine's for now, so that the spine can be tried from end
+// to end; the register takes them away from it and gives them to cases, grants and a Controller's signature (P07, P13).
 func callers(a Act) []Caller {
 	switch a {
 	case ActStatus, ActLines, ActRecover:
 		return []Caller{Visitor, Machine}
-	case ActCheck, ActCalls, ActPlay, ActPress:
+	case ActCheck, ActCalls, ActPlay, ActKeys, ActErase, ActPress:
 		return []Caller{Machine}
 	}
 	return nil

@@ -211,6 +211,9 @@ func (k *Keys) SetRecovery(ctx context.Context, recovery envelope.Public) error 
 	return k.root.SetRecovery(ctx, recovery)
 }
 
+// Written is when the root in force was made.
+func (k *Keys) Written() time.Time { return k.root.Contents().Written }
+
 // Certify has the chip sign where its counter stands, together with 32 bytes of the caller's.
 func (k *Keys) Certify(ctx context.Context, qualifying [32]byte) (tpm.Certificate, error) {
 	c, err := k.chip.Certify(ctx, qualifying)

@@ -10,10 +10,12 @@
 //	0  done; status: the box records; check: everything is as it was written
 //	1  something else went wrong, and it says what
 //	2  the command line, or the settings file, is wrong
-//	3  status: the box does not record, or not all of it; check: something is missing, extra or altered
+//	3  status: the box does not record, or not all of it; check: something is missing, extra or altered;
+//	   erase: ordered, and not erased yet
 //	4  no daemon answers, or, offline, the vault cannot be opened
 //	5  there is no such call
 //	6  the recovery code is wrong
+//	7  the certificate proves nothing
 package main
 
 import (
@@ -39,6 +41,7 @@ const (
 	exitNoDaemon
 	exitNoCall
 	exitWrongCode
+	exitNotProved
 )
 
 const usage = `usage: linekeepctl [--socket PATH] [--json] COMMAND
@@ -50,6 +53,10 @@ const usage = `usage: linekeepctl [--socket PATH] [--json] COMMAND
   play --call ID --recovery-code FILE -o OUT.ogg|OUT.wav [--party office|caller]
                              copies a call out of the vault
   check                      reads the whole vault: missing, extra, altered
+  keys                       epoch, commits, what is to be erased, key backup, fingerprints
+  erase --call ID [--call ID] [--why order|objection|mistake] [-o FILE]
+                             erases calls for good, and prints the certificate
+  certificate verify FILE    what a certificate of erasure proves; asks nobody
 
   linekeepctl --offline --config FILE check
                              the same on a vault that no daemon has open
@@ -97,6 +104,7 @@ func exitStatus(err error) int {
 		{service.ErrNoCall, exitNoCall},
 		{service.ErrWrongCode, exitWrongCode},
 		{service.ErrBadQuestion, exitUsage},
+		{errNotProved, exitNotProved},
 	} {
 		if errors.Is(err, c.err) {
 			return c.status
@@ -129,6 +137,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		return p.offlineCheck(ctx, rest)
 	}
+	if name == "certificate" {
+		return p.certificate(rest)
+	}
 	p.client = control.NewClient(*socket)
 	defer p.client.Close()
 	switch name {
@@ -136,6 +147,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return p.status(ctx, rest)
 	case "lines":
 		return p.lines(ctx, rest)
+	case "keys":
+		return p.keys(ctx, rest)
+	case "erase":
+		return p.erase(ctx, rest)
 	case "calls":
 		return p.calls(ctx, rest)
 	case "play":

@@ -1,0 +1,138 @@
+package service
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"linekeep/vault"
+	"linekeep/vault/erasure"
+	"linekeep/vault/keys"
+)
+
+// maxErased bounds one question to erase: what fits into it.
+const maxErased = 100
+
+// Keys is how the vault's keys stand, without any of them.
+type Keys struct {
+	Vault   string // its id, in hexadecimal
+	Epoch   uint64 // nothing of an earlier one opens any more
+	Written time.Time
+	Classes []Class
+	Commits Commits
+	Doomed  int       // slots that the next commit erases
+	Due     time.Time // when the next urgent one may be
+	Orders  int       // to erase, not carried out yet
+	Trouble string    `json:",omitempty"` // why the last attempt to erase did not succeed
+	Backup  Backup
+	Chip    string // fingerprint of the key that signs certificates
+	Custody string // fingerprint of the key that recordings are locked with
+}
+
+// Class is how full the shards of a class are.
+type Class struct {
+	Name        string
+	Shards      int
+	Used, Slots int
+}
+
+// Commits is how often the chip's counter has moved.
+type Commits struct {
+	Today, Budget int
+	Total         uint64
+}
+
+// Backup is how the key backup stands.
+type Backup struct {
+	State   string    // whole, off or old
+	At      time.Time `json:",omitzero"` // when the root in it was made
+	Trouble string    `json:",omitempty"`
+}
+
+// Erasure asks to erase calls.
+type Erasure struct {
+	Calls []string
+	Why   string // order, objection, retention, hand-over or mistake; empty is order
+}
+
+// Erased says what became of it.
+type Erased struct {
+	Calls        []string
+	Certificates []string `json:",omitempty"` // for people, and for linekeepctl certificate verify
+	// Waits says why it is not done yet. The order stands, and nobody is shown the calls any more.
+	Waits string `json:",omitempty"`
+}
+
+// Keys tells how the keys stand.
+func (s *Service) Keys(ctx context.Context, who Caller) (Keys, error) {
+	if err := allowed(who, ActKeys); err != nil {
+		return Keys{}, err
+	}
+	return s.vault.Keys(ctx)
+}
+
+// Erase erases calls for good. Errors: ErrNoCall, ErrBadQuestion, and nothing was ordered.
+func (s *Service) Erase(ctx context.Context, who Caller, e Erasure) (Erased, error) {
+	if err := allowed(who, ActErase); err != nil {
+		return Erased{}, err
+	}
+	if len(e.Calls) == 0 || len(e.Calls) > maxErased {
+		return Erased{}, fmt.Errorf("%w: %d calls to erase, 1 to %d at once", ErrBadQuestion, len(e.Calls), maxErased)
+	}
+	return s.vault.Erase(ctx, e)
+}
+
+func (o opened) Keys(context.Context) (Keys, error) {
+	st := o.vault.KeyState()
+	k := Keys{Vault: hex.EncodeToString(st.VaultID[:]), Epoch: st.Epoch, Written: st.Written, Doomed: st.Doomed, Due: st.Due, Orders: st.Waiting,
+		Commits: Commits{Today: st.Wear.Today, Budget: st.Wear.Budget, Total: st.Wear.Total}, Chip: st.Chip, Custody: st.Custody}
+	for _, s := range st.Shards {
+		k.Classes = append(k.Classes, Class{Name: s.Class, Shards: s.Shards, Used: s.Used, Slots: s.Slots})
+	}
+	if st.Failed != nil {
+		k.Trouble = st.Failed.Error()
+	}
+	switch {
+	case st.Backup.Off:
+		k.Backup.State = "off"
+	case st.Backup.Err != nil:
+		k.Backup = Backup{State: "old", At: st.Backup.At, Trouble: st.Backup.Err.Error()}
+	default:
+		k.Backup = Backup{State: "whole", At: st.Backup.At}
+	}
+	return k, nil
+}
+
+func (o opened) Erase(ctx context.Context, e Erasure) (Erased, error) {
+	why := erasure.Order
+	if e.Why != "" {
+		var err error
+		if why, err = erasure.ParseWhy(e.Why); err != nil {
+			return Erased{}, fmt.Errorf("%w: %w", ErrBadQuestion, err)
+		}
+	}
+	var ids []keys.ID
+	for _, call := range e.Calls {
+		id, err := keys.ParseID(call)
+		if err != nil {
+			return Erased{}, fmt.Errorf("%w: %q is not the id of a call", ErrBadQuestion, call)
+		}
+		ids = append(ids, id)
+	}
+	made, err := o.vault.Erase(ctx, why, ids...)
+	done := Erased{Calls: e.Calls}
+	for _, c := range made {
+		done.Certificates = append(done.Certificates, string(c.Text()))
+	}
+	switch {
+	case errors.Is(err, vault.ErrNotThere):
+		return Erased{}, fmt.Errorf("%w: %w", ErrNoCall, err)
+	case errors.Is(err, vault.ErrErasureWaits):
+		done.Waits = err.Error()
+	case err != nil:
+		return Erased{}, fmt.Errorf("erase: %w", err)
+	}
+	return done, nil
+}
