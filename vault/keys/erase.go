@@ -137,6 +137,7 @@ func (k *Keys) rewriteOne(t *taking, l shard.Line, p plan, slots shard.Body) err
 	t.Gone = append(t.Gone, l.FileName(), l.NewName())
 	if p.only != nil && !p.keepOnly(slots) {
 		t.Contents.Drop(l.Number)
+		slots.Wipe()
 		t.rewrites = append(t.rewrites, rewrite{old: l, dropped: true})
 		return nil
 	}

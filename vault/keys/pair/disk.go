@@ -42,6 +42,15 @@ func (Disk) SyncDir(dir string) (err error) {
 // Read reads a whole file.
 func (Disk) Read(path string) ([]byte, error) { return os.ReadFile(path) }
 
+// Size is how long a file is.
+func (Disk) Size(path string) (int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
 // List lists the files of a folder, without its subfolders.
 func (Disk) List(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)

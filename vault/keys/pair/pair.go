@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,6 +45,7 @@ type FS interface {
 	Read(path string) ([]byte, error)
 	// ReadBack reads a file from the medium itself; direct says whether it could.
 	ReadBack(path string) (data []byte, direct bool, err error)
+	Size(path string) (int64, error)
 	List(dir string) ([]string, error)
 	MkdirAll(dir string) error
 }
@@ -235,8 +235,8 @@ func (f *Folder) Read(name string, good func([]byte) error) (data []byte, findin
 func (f *Folder) Sizes(name string) [2]int64 {
 	sizes := [2]int64{-1, -1}
 	for i, dir := range f.dirs {
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			sizes[i] = info.Size()
+		if size, err := f.fs.Size(filepath.Join(dir, name)); err == nil {
+			sizes[i] = size
 		}
 	}
 	return sizes
