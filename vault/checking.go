@@ -11,13 +11,15 @@ import (
 	"linekeep/drivers/tpm"
 	"linekeep/vault/catalog"
 	"linekeep/vault/check"
+	"linekeep/vault/custody"
+	"linekeep/vault/custody/office"
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
 )
 
 // Check reads the whole vault again, while it records; see vault/check.
 func (v *Vault) Check(ctx context.Context) (check.Report, error) {
-	return check.Run(ctx, &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.keys.Verify, Custody: v.custody.Verify,
+	return check.Run(ctx, &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.keys.Verify, Custody: v.verifyCustody,
 		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.list.Verify, Ballast: filepath.Join(v.cfg.Dir, ballastName),
 		Unfiled: v.store.UnfiledIDs, Marks: v.keys.Marks(), Found: v.Findings()})
 }
@@ -33,6 +35,9 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 	if err = v.openKeys(ctx, chip); err != nil {
 		return report, fmt.Errorf("open the vault in %s: %w", cfg.Dir, err)
 	}
+	if v.ring, err = custody.Load(filepath.Join(cfg.Dir, keysDir), v.keys.VaultID(), v.keys.Outer(custody.Outer)); err != nil {
+		return report, fmt.Errorf("open the vault in %s: %w", cfg.Dir, err)
+	}
 	// Whatever a month's folder or the catalogue needs to be opened after a power cut, its owner does at the next
 	// start; here nothing is written.
 	if err := v.openErasures(true); err != nil {
@@ -44,7 +49,8 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 	if err != nil {
 		return report, err
 	}
-	in := &check.Vault{Dir: cfg.Dir, Library: v.library, Keys: v.keys.Verify, Custody: v.custody.Verify,
+	in := &check.Vault{Dir: cfg.Dir, Library: v.library, Keys: v.keys.Verify,
+		Custody: func() []error { return office.Inspect(officeConfig(cfg, v.keys, v.ring)) },
 		Journal: func() ([]*journal.Damage, error) { return replay.Damages, nil },
 		Ballast: filepath.Join(cfg.Dir, ballastName), Erased: v.eraser.list.Findings, Found: v.keys.Findings()}
 	if !replay.Clean { // its unfinished recordings are finished at the next start

@@ -122,7 +122,7 @@ func TestP13_AnErasedCallIsGoneAndItsNeighbourPlays(t *testing.T) {
 
 func TestWhatIsNoCallIsNotErased(t *testing.T) {
 	v := newErasable(t, 1)
-	for _, id := range []keys.ID{{}, {Shard: 99, Slot: 1}, {Shard: v.ids[0].Shard, Slot: v.ids[0].Slot + 1}, {Shard: 2, Slot: 0}} {
+	for _, id := range []keys.ID{{}, {Shard: 99, Slot: 1}, {Shard: v.ids[0].Shard, Slot: v.ids[0].Slot + 1}, {Shard: 1, Slot: 0}} {
 		if made, err := v.Erase(t.Context(), erasure.Order, v.ids[0], id); !errors.Is(err, vault.ErrNotThere) {
 			t.Errorf("Erase of %s: %v, %v; want ErrNotThere", id, made, err)
 		}
@@ -214,7 +214,7 @@ func TestBeyondTheDaysBudgetAnOrderWaitsAnHour(t *testing.T) {
 		}
 	}()
 	k := v.Vault.Vault.Keys()
-	for range k.Wear().Budget {
+	for k.Wear().Today < k.Wear().Budget { // the hand-over was one of them, if it was today
 		if _, err := k.Commit(t.Context(), keys.Change{NewSpare: true}); err != nil {
 			t.Fatal(err)
 		}

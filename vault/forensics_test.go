@@ -346,8 +346,9 @@ func TestP13_WithoutACopyOnTheBoxTheCodeBringsNothingBack(t *testing.T) {
 	chip := tpmtest.NewMemory()
 	dir := filepath.Join(t.TempDir(), "vault")
 	watched := forensics.Watch(t, chip, filepath.Join(dir, "keys"))
-	v := &erasable{Vault: vaulttest.NewOn(t, dir, watched), t: t, chip: chip}
+	v := &erasable{Vault: vaulttest.NewCommissioned(t, dir, watched), t: t, chip: chip}
 	v.Config.NoBackup = true
+	v.HandOver()
 	v.Start()
 	recovery, err := v.Code.Recovery(v.Vault.Keys().VaultID())
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"linekeep/audio/segment"
 	"linekeep/drivers/line"
 	"linekeep/vault/custody"
+	"linekeep/vault/custody/office"
+	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/recording"
@@ -30,25 +32,63 @@ type Recording struct {
 
 // Play opens a recording with the recovery code. Errors: ErrNotThere, ErrNotFiled, ErrWrongCode, library.ErrAltered.
 func (v *Vault) Play(ctx context.Context, id keys.ID, code custody.Code) (*Recording, error) {
+	if v.office == nil {
+		return nil, ErrNoPeople
+	}
+	return v.openFor(ctx, id, func(r *library.Reader) (seal.DataKey, error) {
+		all, err := v.office.Recover(code)
+		if err != nil {
+			return seal.DataKey{}, err
+		}
+		defer func() {
+			for _, p := range all {
+				p.Wipe()
+			}
+		}()
+		private, ok := all[r.Custody]
+		if !ok {
+			return seal.DataKey{}, fmt.Errorf("%w: custody key %d", custody.ErrNoKey, r.Custody)
+		}
+		return seal.Unwrap(v.keys.VaultID(), r.Slot, private, r.Wrap)
+	})
+}
+
+// Hear opens a recording for somebody who is signed in: with the custody key, or with a grant to hear it. Errors: as Play,
+// and office.ErrNoGrant, office.ErrEnded.
+func (v *Vault) Hear(ctx context.Context, id keys.ID, s *office.Session) (*Recording, error) {
+	return v.openFor(ctx, id, func(r *library.Reader) (seal.DataKey, error) { return s.DataKey(r.Slot, r.Custody, r.Wrap) })
+}
+
+// HearTest opens a recording of a vault that is being commissioned, which the box itself can. Errors: as Play, and
+// office.ErrHandedOver.
+func (v *Vault) HearTest(ctx context.Context, id keys.ID) (*Recording, error) {
+	return v.openFor(ctx, id, func(r *library.Reader) (seal.DataKey, error) {
+		key, ok := v.keys.Commissioning()
+		if !ok {
+			return seal.DataKey{}, office.ErrHandedOver
+		}
+		private, err := envelope.PrivateFrom(key) // the root's; not to be wiped
+		if err != nil {
+			return seal.DataKey{}, err
+		}
+		return seal.Unwrap(v.keys.VaultID(), r.Slot, private, r.Wrap)
+	})
+}
+
+// openFor opens a recording whose data key unwrap gives.
+func (v *Vault) openFor(ctx context.Context, id keys.ID, unwrap func(*library.Reader) (seal.DataKey, error)) (*Recording, error) {
 	if v.store.Unfiled(id) && !v.library.Gone(id) {
 		return nil, fmt.Errorf("%w: %s", ErrNotFiled, id)
 	}
-	return play(ctx, v.library, v.custody, id, code)
-}
-
-func play(ctx context.Context, library *library.Library, c *custody.Custody, id keys.ID, code custody.Code) (*Recording, error) {
-	reader, err := library.Open(ctx, id)
+	if v.keys.Doomed(id) {
+		return nil, fmt.Errorf("%w: %s", ErrNotThere, id)
+	}
+	reader, err := v.library.Open(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	private, err := c.Recover(code)
-	if err != nil {
-		reader.Close()
-		return nil, err
-	}
-	defer private.Wipe()
-	vaultID := library.Keys.VaultID()
-	key, err := seal.Unwrap(vaultID, reader.Slot, private, reader.Wrap)
+	vaultID := v.keys.VaultID()
+	key, err := unwrap(reader)
 	if err != nil {
 		reader.Close()
 		return nil, fmt.Errorf("the key of recording %s: %w", id, err)

@@ -2,7 +2,9 @@ package vault_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -20,6 +22,7 @@ import (
 	"linekeep/vault"
 	"linekeep/vault/catalog"
 	"linekeep/vault/custody"
+	people "linekeep/vault/custody/office"
 	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
@@ -232,19 +235,31 @@ func TestP03_TheBoxAloneOpensNoClosedCall(t *testing.T) {
 	}
 }
 
+// officeKeys are keys that nobody changes.
+type officeKeys struct{ *keys.Keys }
+
+func (officeKeys) SwitchRecovery(context.Context, envelope.Public) error {
+	return errors.New("not in this test")
+}
+
 // recovered is the data key as somebody with the recovery code gets it.
 func recovered(t *testing.T, v *vaulttest.Vault, box *keys.Keys, r *library.Reader, inner []byte) []byte {
 	t.Helper()
-	c, err := custody.Load(filepath.Join(v.Config.Dir, "keys"), box.VaultID(), box.Outer("custody"))
+	ring, err := custody.Load(filepath.Join(v.Config.Dir, "keys"), box.VaultID(), box.Outer("custody"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, err := c.Recover(v.Code)
+	o, err := people.Open(t.Context(), people.Config{Dir: filepath.Join(v.Config.Dir, "custody"), Keys: officeKeys{box}, Ring: ring,
+		Clock: time.Now, Log: v.Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := o.Recover(v.Code)
 	if err != nil {
 		t.Fatal(err)
 	}
 	id := box.VaultID()
-	key, err := private.Unwrap(keys.Info("data key", id[:], r.Manifest.ID.Append(nil)), inner)
+	key, err := all[r.Custody].Unwrap(keys.Info("data key", id[:], r.Manifest.ID.Append(nil)), inner)
 	if err != nil {
 		t.Fatal(err)
 	}

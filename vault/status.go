@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"linekeep/vault/custody/office"
 	"linekeep/vault/space"
 	"linekeep/vault/store"
 )
@@ -19,6 +20,8 @@ type Status struct {
 	Erasing  Erasing
 	// Custody is the fingerprint of the key under which recordings can be heard, as printed at commissioning.
 	Custody string
+	// People is how custody stands: who holds the key, what waits.
+	People office.Status
 }
 
 // beat is what the last heartbeat found.
@@ -43,8 +46,9 @@ func (v *Vault) Status() Status {
 	v.mu.Lock()
 	b := v.beat
 	v.mu.Unlock()
+	people := v.people()
 	return Status{Status: v.store.Status(), Answers: b.ok, Since: b.since, Space: v.guard.Status(), StopsAt: v.cfg.Space.StopAll,
-		Findings: v.Findings(), Erasing: v.erasingStatus(), Custody: v.custody.Public().Fingerprint()}
+		Findings: v.Findings(), Erasing: v.erasingStatus(), Custody: people.Fingerprint, People: people}
 }
 
 // Findings are what was found wrong since the vault was opened.

@@ -29,6 +29,8 @@ import (
 	"linekeep/drivers/tpm"
 	"linekeep/vault/catalog"
 	"linekeep/vault/custody"
+	"linekeep/vault/custody/holding"
+	"linekeep/vault/custody/office"
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
@@ -68,7 +70,6 @@ const (
 // What the vault key's derivations are called.
 const (
 	outerJournal = "journal"
-	outerCustody = "custody"
 	outerErasure = "erasure"
 )
 
@@ -83,6 +84,10 @@ type Config struct {
 	NoBackup bool
 	// Filed is told of each recording once it can be found; may be nil.
 	Filed func(recording.Manifest)
+
+	Box                         string        // the box's name, which no password may be
+	SeveralRoles                bool          // one person may have several roles: the site says so
+	SessionIdle, SessionLongest time.Duration // when a session ends; zero for the defaults of custody/office
 }
 
 // Defaults is the configuration of a vault in dir with one retention class.
@@ -115,7 +120,8 @@ type Vault struct {
 	lock    *os.File
 	guard   *space.Guard
 	keys    *keys.Keys
-	custody *custody.Custody
+	ring    *custody.Ring
+	office  *office.Office // nil where its people cannot be read
 	journal *journal.Journal
 	months  *library.Months
 	store   *store.Store
@@ -133,9 +139,9 @@ type Vault struct {
 	found []error
 }
 
-// Create makes a new vault in cfg.Dir, which must not hold one, whose recordings only code lets anybody hear.
-// Errors: ErrExists, and those of tpm.Sealer.
-func Create(ctx context.Context, cfg Config, chip tpm.Sealer, code custody.Code) (err error) {
+// Create makes a new vault in cfg.Dir, which must not hold one. Until it is handed over, what it records can be heard by the
+// box itself. Errors: ErrExists, and those of tpm.Sealer.
+func Create(ctx context.Context, cfg Config, chip tpm.Sealer) (err error) {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
@@ -156,7 +162,11 @@ func Create(ctx context.Context, cfg Config, chip tpm.Sealer, code custody.Code)
 		return err
 	}
 	defer func() { err = errors.Join(err, k.Close()) }()
-	if _, err := custody.Create(dir, k.VaultID(), k.Outer(outerCustody), code); err != nil {
+	ring, err := custody.Load(dir, k.VaultID(), k.Outer(custody.Outer))
+	if err != nil {
+		return err
+	}
+	if err := office.Create(ctx, officeConfig(cfg, k, ring)); err != nil {
 		return err
 	}
 	if err := k.Prepare(ctx, cfg.Classes, cfg.Clock()); err != nil {
@@ -179,7 +189,7 @@ func Exists(dir string) bool {
 
 // Open opens the vault in cfg.Dir for recording. What the last run left undone, because of a power cut or
 // otherwise, Run finishes. Errors: ErrLocked, keys.ErrNoVault, and those of tpm.Sealer.
-func Open(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Logger) (*Vault, error) {
+func Open(ctx context.Context, cfg Config, chip tpm.Chip, log *slog.Logger) (*Vault, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -190,7 +200,7 @@ func Open(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Logger) (*
 	return v, nil
 }
 
-func (v *Vault) open(ctx context.Context, chip tpm.Sealer) (err error) {
+func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 	if v.lock, err = lockDir(v.cfg.Dir); err != nil {
 		return err
 	}
@@ -201,6 +211,9 @@ func (v *Vault) open(ctx context.Context, chip tpm.Sealer) (err error) {
 		return err
 	}
 	if err = v.openKeys(ctx, chip); err != nil {
+		return err
+	}
+	if err = v.openCustody(ctx, chip); err != nil {
 		return err
 	}
 	replay, err := v.openJournal()
@@ -226,17 +239,18 @@ func (v *Vault) open(ctx context.Context, chip tpm.Sealer) (err error) {
 	v.months = library.NewMonths(library.MonthsConfig{Dir: v.cfg.Dir, Key: v.keys.Folder, Move: v.moveRoom, Clock: v.cfg.Clock, Log: v.log})
 	v.library = &library.Library{Keys: v.keys, Months: v.months, Hidden: v.hides}
 	v.replayErasures(ctx)
-	v.store, err = store.New(ctx, store.Config{Keys: v.keys, Public: v.custody.Public(), Journal: v.journal, Guard: v.guard,
+	now, err := holding.Current(v.keys, v.ring)
+	if err != nil {
+		return err
+	}
+	v.store, err = store.New(ctx, store.Config{Keys: v.keys, Public: now.Key, Custody: now.Number, Journal: v.journal, Guard: v.guard,
 		Months: v.months, Filer: v.catalog, Counters: v.counters, Filed: v.cfg.Filed, Clock: v.cfg.Clock, Log: v.log}, replay)
 	return err
 }
 
 func (v *Vault) openKeys(ctx context.Context, chip tpm.Sealer) (err error) {
 	dir := filepath.Join(v.cfg.Dir, keysDir)
-	if v.keys, err = keys.Open(ctx, keys.Config{Dir: dir, Clock: v.cfg.Clock, NoBackup: v.cfg.NoBackup}, chip); err != nil {
-		return err
-	}
-	v.custody, err = custody.Load(dir, v.keys.VaultID(), v.keys.Outer(outerCustody))
+	v.keys, err = keys.Open(ctx, keys.Config{Dir: dir, Clock: v.cfg.Clock, NoBackup: v.cfg.NoBackup}, chip)
 	return err
 }
 
@@ -285,6 +299,11 @@ func (v *Vault) prepare(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-minutely.C:
+			if v.office != nil {
+				if err := v.office.Sweep(ctx); err != nil {
+					v.log.ErrorContext(ctx, "what is over is still in the book of people", slog.Any("err", err))
+				}
+			}
 			if err := v.rows.Trim(ctx); err != nil {
 				v.log.ErrorContext(ctx, "catalogue not tidied", slog.Any("err", err))
 			}
@@ -308,6 +327,9 @@ func (v *Vault) Close(ctx context.Context) error {
 // release closes whatever is open, from the right of the data's way to the left.
 func (v *Vault) release() error {
 	var errs []error
+	if v.office != nil {
+		v.office.Close()
+	}
 	if v.months != nil {
 		errs = append(errs, v.months.Close())
 	}

@@ -39,7 +39,7 @@ func TestAVaultIsOpenInOneProcessOnly(t *testing.T) {
 		t.Errorf("an offline check of a vault that runs: %v", err)
 	}
 	v.Stop()
-	if err := vault.Create(t.Context(), v.Config, v.Chip, custody.NewCode()); !errors.Is(err, vault.ErrExists) {
+	if err := vault.Create(t.Context(), v.Config, v.Chip); !errors.Is(err, vault.ErrExists) {
 		t.Errorf("a second Create: %v", err)
 	}
 }

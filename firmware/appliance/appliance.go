@@ -51,7 +51,7 @@ type Input struct {
 
 // Parts are what a box and a laptop have different. Run takes them over, and closes the chip.
 type Parts struct {
-	Chip    tpm.Sealer
+	Chip    tpm.Chip
 	Inputs  []Input
 	Process confine.Process // what the program did first
 	// Ready is told where the console answers, once it does; Filed of each recording that can now be found. Both may be nil.

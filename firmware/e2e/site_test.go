@@ -209,7 +209,7 @@ func (s *site) config(dir string) vault.Config {
 	return v
 }
 
-func (s *site) open() tpm.Sealer {
+func (s *site) open() tpm.Chip {
 	s.t.Helper()
 	data, err := os.ReadFile(filepath.Join(s.dir, "demo", "policy.json"))
 	if err != nil {

@@ -1,12 +1,13 @@
-// Package custody holds the key pair that stands between the box and the sound: the box has the public half
-// and can only add, people hold the private half.
+// Package custody holds the key pairs that stand between the box and the sound: the box has the public halves and can only
+// add, people hold the private halves.
 //
-//	In:    a recovery code; data keys to wrap
-//	Out:   wrapped keys of 80 bytes; keys/custody.1 in two copies
+//	In:    public halves, numbered; recovery codes as people type them
+//	Out:   keys/custody.<number> in two copies each; the key pair that a code stands for
 //	Owner: plain values; no goroutine
-//	Full:  a custody file is 244 bytes and is written once
+//	Full:  a custody file is 162 bytes, and there is one for each recovery code ever printed
 //
-// In this first stage the private half exists only under the recovery code.
+// Where the private halves lie is not said here: that of number 1, before hand-over, in the root; the others wrapped to
+// people and to the recovery key, in vault/custody/book.
 package custody
 
 import (
@@ -15,9 +16,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -32,40 +34,64 @@ var (
 	ErrWrongCode = errors.New("custody: the recovery code does not open this vault")
 	// ErrAltered reports a custody file that is not as it was written.
 	ErrAltered = errors.New("custody: altered")
-	// ErrExists reports that there is a custody file already; another one would part old calls from new ones.
-	ErrExists = errors.New("custody: there is a custody key here already")
+	// ErrExists reports that there is a custody key of that number already; another one would part old calls from new ones.
+	ErrExists = errors.New("custody: there is a custody key of that number already")
+	// ErrNoKey reports a number under which there is no custody key.
+	ErrNoKey = errors.New("custody: no custody key of that number")
 )
 
 const (
-	fileName    = "custody.1"
-	fileNumber  = 1
+	filePrefix  = "custody."
 	fileMagic   = "LKcust"
 	fileVersion = 1
+	// Commissioning is the number of the key from before hand-over.
+	Commissioning = 1
+	// Outer is the purpose of the key that authenticates the files.
+	Outer = "custody"
 )
 
-// file is what a custody file says.
-type file struct {
-	number   uint32
-	public   [envelope.PublicSize]byte
-	digest   [sha256.Size]byte         // the whole of what Fingerprint shows the start of
-	recovery [envelope.PublicSize]byte // public half of the key that the recovery code stands for
-	wrapped  []byte                    // the private half, wrapped to recovery
+// Public is what anybody may know of a custody key.
+type Public struct {
+	Number uint32
+	Key    envelope.Public
+	// Recovery is the public half of the key that the recovery code stands for, to tell a wrong code; zeros for the
+	// commissioning key.
+	Recovery [envelope.PublicSize]byte
 }
 
-func (f *file) marshal(vaultID [keys.VaultIDSize]byte, outer keys.Key) ([]byte, error) {
+// Info binds the wrapped private half of a custody key to its vault and its public half.
+func (p Public) Info(vaultID [keys.VaultIDSize]byte) []byte {
+	public := p.Key.Bytes()
+	return secret.Info("custody private", vaultID[:], public[:])
+}
+
+// Opens says whether private is the private half, which guards against a wrap that somebody put in place of ours.
+func (p Public) Opens(private envelope.Private) bool {
+	return private.Public().Bytes() == p.Key.Bytes()
+}
+
+func fileName(number uint32) string { return filePrefix + strconv.FormatUint(uint64(number), 10) }
+
+func parseName(name string) (uint32, bool) {
+	rest, ok := strings.CutPrefix(name, filePrefix)
+	n, err := strconv.ParseUint(rest, 10, 32)
+	return uint32(n), ok && err == nil && fileName(uint32(n)) == name
+}
+
+func marshal(p Public, vaultID [keys.VaultIDSize]byte, outer keys.Key) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddBytes([]byte(fileMagic))
 	b.AddUint16(fileVersion)
 	b.AddBytes(vaultID[:])
-	b.AddUint32(f.number)
+	b.AddUint32(p.Number)
 	kemID, kdfID, aeadID := envelope.Suite()
 	b.AddUint16(kemID)
 	b.AddUint16(kdfID)
 	b.AddUint16(aeadID)
-	b.AddBytes(f.public[:])
-	b.AddBytes(f.digest[:])
-	b.AddBytes(f.recovery[:])
-	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(f.wrapped) })
+	public, digest := p.Key.Bytes(), p.Key.Digest()
+	b.AddBytes(public[:])
+	b.AddBytes(digest[:])
+	b.AddBytes(p.Recovery[:])
 	data, err := b.Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("build custody file: %w", err)
@@ -79,157 +105,164 @@ func mac(outer keys.Key, data []byte) []byte {
 	return h.Sum(nil)
 }
 
-func parse(data []byte, vaultID [keys.VaultIDSize]byte, outer keys.Key) (file, error) {
-	var f file
+func parse(data []byte, vaultID [keys.VaultIDSize]byte, outer keys.Key) (Public, error) {
+	var p Public
 	if len(data) < sha256.Size {
-		return f, errors.New("not a custody file")
+		return p, errors.New("not a custody file")
 	}
 	body := data[:len(data)-sha256.Size]
 	if !hmac.Equal(mac(outer, body), data[len(body):]) {
-		return f, errors.New("authentication code differs")
+		return p, errors.New("authentication code differs")
 	}
 	s := cryptobyte.String(body)
-	var magic, wrapped cryptobyte.String
+	var magic cryptobyte.String
 	var version, kemID, kdfID, aeadID uint16
 	wantKEM, wantKDF, wantAEAD := envelope.Suite()
 	var id [keys.VaultIDSize]byte
+	var public [envelope.PublicSize]byte
+	var digest [sha256.Size]byte
 	if !s.ReadBytes((*[]byte)(&magic), len(fileMagic)) || string(magic) != fileMagic || !s.ReadUint16(&version) {
-		return f, errors.New("not a custody file")
+		return p, errors.New("not a custody file")
 	}
 	if version != fileVersion {
-		return f, fmt.Errorf("custody file of version %d, this program reads %d", version, fileVersion)
+		return p, fmt.Errorf("custody file of version %d, this program reads %d", version, fileVersion)
 	}
-	ok := s.CopyBytes(id[:]) && s.ReadUint32(&f.number) && s.ReadUint16(&kemID) && s.ReadUint16(&kdfID) && s.ReadUint16(&aeadID) &&
-		s.CopyBytes(f.public[:]) && s.CopyBytes(f.digest[:]) && s.CopyBytes(f.recovery[:]) &&
-		s.ReadUint16LengthPrefixed(&wrapped) && s.Empty()
-	f.wrapped = wrapped
+	ok := s.CopyBytes(id[:]) && s.ReadUint32(&p.Number) && s.ReadUint16(&kemID) && s.ReadUint16(&kdfID) && s.ReadUint16(&aeadID) &&
+		s.CopyBytes(public[:]) && s.CopyBytes(digest[:]) && s.CopyBytes(p.Recovery[:]) && s.Empty()
 	switch {
-	case !ok || len(f.wrapped) != envelope.WrappedSize:
-		return f, errors.New("custody file of the wrong length")
+	case !ok:
+		return p, errors.New("custody file of the wrong length")
 	case id != vaultID:
-		return f, errors.New("custody file of another vault")
+		return p, errors.New("custody file of another vault")
 	case kemID != wantKEM || kdfID != wantKDF || aeadID != wantAEAD:
-		return f, errors.New("custody file of another HPKE suite")
+		return p, errors.New("custody file of another HPKE suite")
 	}
-	return f, nil
+	var err error
+	if p.Key, err = envelope.PublicFrom(public[:]); err != nil {
+		return p, err
+	}
+	if p.Key.Digest() != digest {
+		return p, errors.New("fingerprint is not the public key's")
+	}
+	return p, nil
 }
 
-// wrapInfo binds the wrapped private half to its vault and its public half.
-func wrapInfo(vaultID [keys.VaultIDSize]byte, public [envelope.PublicSize]byte) []byte {
-	return secret.Info("custody private", vaultID[:], public[:])
-}
+// Ring is the custody keys of a vault, as far as the box knows them. Its methods may be called from several goroutines.
+type Ring struct {
+	folder  *pair.Folder
+	vaultID [keys.VaultIDSize]byte
+	outer   keys.Key
 
-// Create makes a custody key pair and writes dir/custody.1 and dir/copy/custody.1: the public half in clear and
-// authenticated under outer, the private half wrapped to the key of code. Errors: ErrExists.
-func Create(dir string, vaultID [keys.VaultIDSize]byte, outer keys.Key, code Code) (envelope.Public, error) {
-	for _, path := range []string{filepath.Join(dir, fileName), filepath.Join(dir, "copy", fileName)} {
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return envelope.Public{}, fmt.Errorf("create custody key: %w", errors.Join(ErrExists, err))
-		}
-	}
-	private, err := envelope.New()
-	if err != nil {
-		return envelope.Public{}, err
-	}
-	defer private.Wipe()
-	recovery, err := code.Recovery(vaultID)
-	if err != nil {
-		return envelope.Public{}, err
-	}
-	defer recovery.Wipe()
-	public := private.Public()
-	f := file{number: fileNumber, public: public.Bytes(), digest: public.Digest(), recovery: recovery.Public().Bytes()}
-	if f.wrapped, err = recovery.Public().Wrap(wrapInfo(vaultID, f.public), private.Secret()); err != nil {
-		return envelope.Public{}, err
-	}
-	data, err := f.marshal(vaultID, outer)
-	if err != nil {
-		return envelope.Public{}, err
-	}
-	folder := pair.At(dir, pair.Disk{})
-	if err := errors.Join(folder.Make(), folder.Write(fileName, data)); err != nil {
-		return envelope.Public{}, fmt.Errorf("write custody file: %w", err)
-	}
-	return public, nil
-}
-
-// Custody is a vault's custody file, read.
-type Custody struct {
-	folder   *pair.Folder
-	vaultID  [keys.VaultIDSize]byte
-	data     []byte
-	file     file
-	public   envelope.Public
+	mu       sync.Mutex
+	all      map[uint32]Public
 	findings []error
 }
 
-// Load reads dir/custody.1 and mends one copy from the other. Errors: ErrAltered when no copy is good;
-// pair.ErrMissing beside it when there is none.
-func Load(dir string, vaultID [keys.VaultIDSize]byte, outer keys.Key) (*Custody, error) {
-	c := &Custody{folder: pair.At(dir, pair.Disk{}), vaultID: vaultID}
-	data, findings, err := c.folder.Read(fileName, func(data []byte) (err error) {
-		c.file, err = parse(data, vaultID, outer)
-		if err == nil {
-			c.public, err = envelope.PublicFrom(c.file.public[:])
+// Load reads the custody files in dir (keys/) and mends one copy of each from the other. Errors: ErrAltered where no copy
+// of one is good. A folder without any is a ring without keys.
+func Load(dir string, vaultID [keys.VaultIDSize]byte, outer keys.Key) (*Ring, error) {
+	return LoadOn(pair.Disk{}, dir, vaultID, outer)
+}
+
+// LoadOn is Load on another disk, for tests of power cuts.
+func LoadOn(fs pair.FS, dir string, vaultID [keys.VaultIDSize]byte, outer keys.Key) (*Ring, error) {
+	r := &Ring{folder: pair.At(dir, fs), vaultID: vaultID, outer: outer, all: make(map[uint32]Public)}
+	names, err := r.folder.Names()
+	if err != nil {
+		return nil, fmt.Errorf("load the custody keys: %w", err)
+	}
+	for _, name := range names {
+		number, ok := parseName(name)
+		if !ok {
+			continue // of the keys
 		}
-		if err == nil && c.public.Digest() != c.file.digest {
-			err = errors.New("fingerprint is not the public key's")
+		p, err := r.read(number)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrAltered, err)
+		}
+		r.all[number] = p
+	}
+	return r, nil
+}
+
+// read reads both copies of a file. mu is held, or nobody else has the ring yet.
+func (r *Ring) read(number uint32) (p Public, err error) {
+	_, findings, err := r.folder.Read(fileName(number), func(data []byte) (err error) {
+		if p, err = parse(data, r.vaultID, r.outer); err == nil && p.Number != number {
+			err = fmt.Errorf("says it is number %d", p.Number)
 		}
 		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrAltered, err)
-	}
-	c.data = data
-	c.note(findings)
-	return c, nil
-}
-
-func (c *Custody) note(findings []error) {
 	for _, f := range findings {
-		c.findings = append(c.findings, fmt.Errorf("%w: %w", ErrAltered, f))
+		r.findings = append(r.findings, fmt.Errorf("%w: %w", ErrAltered, f))
 	}
+	return p, err
 }
 
-// Public is the half that wraps.
-func (c *Custody) Public() envelope.Public { return c.public }
-
-// Recover opens the private half with the recovery code. Errors: ErrWrongCode; ErrAltered when the code is right.
-func (c *Custody) Recover(code Code) (envelope.Private, error) {
-	recovery, err := code.Recovery(c.vaultID)
+// Add keeps a custody key: nil = stored in both copies. Errors: ErrExists.
+func (r *Ring) Add(p Public) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, there := r.all[p.Number]; there {
+		return fmt.Errorf("%w: %d", ErrExists, p.Number)
+	}
+	data, err := marshal(p, r.vaultID, r.outer)
 	if err != nil {
-		return envelope.Private{}, err
+		return err
 	}
-	defer recovery.Wipe()
-	if recovery.Public().Bytes() != c.file.recovery {
-		return envelope.Private{}, ErrWrongCode
+	if err := errors.Join(r.folder.Make(), r.folder.Write(fileName(p.Number), data)); err != nil {
+		return fmt.Errorf("write custody file: %w", err)
 	}
-	secret, err := recovery.Unwrap(wrapInfo(c.vaultID, c.file.public), c.file.wrapped)
-	if err != nil {
-		return envelope.Private{}, fmt.Errorf("%w: %w", ErrAltered, err)
-	}
-	private, err := envelope.PrivateFrom(secret)
-	if err != nil {
-		return envelope.Private{}, err
-	}
-	if private.Public().Bytes() != c.public.Bytes() {
-		private.Wipe()
-		return envelope.Private{}, fmt.Errorf("%w: the private key is not that of the public one", ErrAltered)
-	}
-	return private, nil
+	r.all[p.Number] = p
+	return nil
 }
 
-// Verify reads both copies again, mends one from the other, and gives everything found wrong since Load.
-func (c *Custody) Verify() []error {
-	_, findings, err := c.folder.Read(fileName, func(data []byte) error {
-		if !bytes.Equal(data, c.data) {
-			return errors.New("not the file that was loaded")
+// Remove forgets a custody key that nothing is under.
+func (r *Ring) Remove(number uint32) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.folder.Remove(fileName(number)); err != nil {
+		return fmt.Errorf("remove custody file: %w", err)
+	}
+	delete(r.all, number)
+	return nil
+}
+
+// Get is a custody key by its number. Errors: ErrNoKey.
+func (r *Ring) Get(number uint32) (Public, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, ok := r.all[number]
+	if !ok {
+		return Public{}, fmt.Errorf("%w: %d", ErrNoKey, number)
+	}
+	return p, nil
+}
+
+// All are the custody keys, by number.
+func (r *Ring) All() []Public {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]Public, 0, len(r.all))
+	for _, p := range r.all {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b Public) int { return int(int64(a.Number) - int64(b.Number)) })
+	return all
+}
+
+// Verify reads all copies again, mends one from the other, and gives everything found wrong since Load.
+func (r *Ring) Verify() []error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for number, p := range r.all {
+		now, err := r.read(number)
+		if err == nil && (now.Key.Bytes() != p.Key.Bytes() || !bytes.Equal(now.Recovery[:], p.Recovery[:])) {
+			err = fmt.Errorf("%s: not the file that was loaded", fileName(number))
 		}
-		return nil
-	})
-	c.note(findings)
-	if err != nil {
-		c.note([]error{err})
+		if err != nil {
+			r.findings = append(r.findings, fmt.Errorf("%w: %w", ErrAltered, err))
+		}
 	}
-	return c.findings
+	return slices.Clone(r.findings)
 }

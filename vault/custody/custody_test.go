@@ -12,18 +12,22 @@ import (
 
 	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
-	"linekeep/vault/keys/pair"
 )
 
 var vaultID = [16]byte{1, 2, 3}
 
-func made(t *testing.T) (dir string, outer keys.Key, code Code) {
+// made is a ring with one custody key, and what opens it.
+func made(t *testing.T) (dir string, outer keys.Key, private envelope.Private) {
 	t.Helper()
-	dir, outer, code = filepath.Join(t.TempDir(), "keys"), keys.NewKey(), NewCode()
-	if _, err := Create(dir, vaultID, outer, code); err != nil {
-		t.Fatalf("Create: %v", err)
+	dir, outer = filepath.Join(t.TempDir(), "keys"), keys.NewKey()
+	private, err := envelope.New()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return dir, outer, code
+	if err := load(t, dir, vaultID, outer).Add(Public{Number: 2, Key: private.Public(), Recovery: [32]byte{7}}); err != nil {
+		t.Fatalf("Add: %v", err)
+	}
+	return dir, outer, private
 }
 
 // secretOf is a copy of a code's 24 bytes.
@@ -33,46 +37,60 @@ func secretOf(c Code) *[secretBytes]byte {
 	return &b
 }
 
-func load(t *testing.T, dir string, outer keys.Key) *Custody {
+func load(t *testing.T, dir string, vaultID [16]byte, outer keys.Key) *Ring {
 	t.Helper()
-	c, err := Load(dir, vaultID, outer)
+	r, err := Load(dir, vaultID, outer)
 	if err != nil {
 		t.Fatalf("Load: %v", err)
 	}
-	return c
+	return r
 }
 
-func TestTheRecoveryCodeOpensWhatThePublicKeyWrapped(t *testing.T) {
-	dir, outer, code := made(t)
-	c := load(t, dir, outer)
-	key := keys.NewKey()
-	wrapped, err := c.Public().Wrap([]byte("info"), key)
-	if err != nil || len(wrapped) != envelope.WrappedSize {
-		t.Fatalf("Wrap: %d bytes, %v", len(wrapped), err)
+func TestARingHasItsKeysByNumber(t *testing.T) {
+	dir, outer, private := made(t)
+	r := load(t, dir, vaultID, outer)
+	p, err := r.Get(2)
+	if err != nil || !p.Opens(private) || p.Recovery != [32]byte{7} || len(p.Key.Fingerprint()) != 23 {
+		t.Errorf("Get: %+v, %v", p, err)
 	}
-	typed, err := ParseCode(code.Reveal())
+	if _, err := r.Get(3); !errors.Is(err, ErrNoKey) {
+		t.Errorf("a number that is not there: %v", err)
+	}
+	if err := r.Add(p); !errors.Is(err, ErrExists) {
+		t.Errorf("a second one of that number: %v", err)
+	}
+	p.Number = 11
+	if err := r.Add(p); err != nil {
+		t.Fatal(err)
+	}
+	if all := load(t, dir, vaultID, outer).All(); len(all) != 2 || all[0].Number != 2 || all[1].Number != 11 {
+		t.Errorf("All: %+v", all)
+	}
+	if err := r.Remove(2); err != nil {
+		t.Fatal(err)
+	}
+	if all := load(t, dir, vaultID, outer).All(); len(all) != 1 {
+		t.Errorf("after Remove: %+v", all)
+	}
+	swapped := filepath.Join(dir, "custody.5") // one number's file under another's name
+	file, err := os.ReadFile(filepath.Join(dir, "custody.11"))
+	if err == nil {
+		err = os.WriteFile(swapped, file, 0o600)
+	}
 	if err != nil {
-		t.Fatalf("ParseCode: %v", err)
+		t.Fatal(err)
 	}
-	private, err := c.Recover(typed)
-	if err != nil {
-		t.Fatalf("Recover: %v", err)
-	}
-	if back, err := private.Unwrap([]byte("info"), wrapped); err != nil || !back.Equal(key) {
-		t.Errorf("Unwrap: %v", err)
-	}
-	if _, err := private.Unwrap([]byte("other"), wrapped); !errors.Is(err, envelope.ErrAltered) {
-		t.Errorf("another info: %v", err)
-	}
-	if private.Public().Fingerprint() != c.Public().Fingerprint() || len(c.Public().Fingerprint()) != 23 {
-		t.Errorf("fingerprint %q", c.Public().Fingerprint())
+	if _, err := Load(dir, vaultID, outer); !errors.Is(err, ErrAltered) {
+		t.Errorf("a file under another name: %v", err)
 	}
 }
 
 func TestAnotherCodeIsToldFromAMistypedOne(t *testing.T) {
-	dir, outer, code := made(t)
-	if _, err := load(t, dir, outer).Recover(NewCode()); !errors.Is(err, ErrWrongCode) {
-		t.Errorf("another code: %v", err)
+	code := NewCode()
+	if a, err := code.Recovery(vaultID); err != nil {
+		t.Error(err)
+	} else if b, err := code.Recovery([16]byte{9}); err != nil || a.Public().Bytes() == b.Public().Bytes() {
+		t.Errorf("the code stands for the same key in another vault: %v", err)
 	}
 	text := strings.ReplaceAll(code.Reveal(), "-", "")
 	for i := range text {
@@ -122,7 +140,7 @@ func TestACodeMayBeTypedAsPeopleTypeIt(t *testing.T) {
 
 func TestEachAlteredByteOfACustodyFileIsFoundAndMended(t *testing.T) {
 	dir, outer, _ := made(t)
-	paths := []string{filepath.Join(dir, fileName), filepath.Join(dir, "copy", fileName)}
+	paths := []string{filepath.Join(dir, fileName(2)), filepath.Join(dir, "copy", fileName(2))}
 	sound, err := os.ReadFile(paths[0])
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +152,7 @@ func TestEachAlteredByteOfACustodyFileIsFoundAndMended(t *testing.T) {
 		if err := os.WriteFile(path, bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		f := load(t, dir, outer).Verify()
+		f := load(t, dir, vaultID, outer).Verify()
 		if len(f) != 1 || !errors.Is(f[0], ErrAltered) || !strings.Contains(f[0].Error(), path) {
 			t.Fatalf("byte %d: findings %v", i, f)
 		}
@@ -153,24 +171,18 @@ func TestEachAlteredByteOfACustodyFileIsFoundAndMended(t *testing.T) {
 }
 
 func TestACustodyFileOfAnotherVaultIsRefused(t *testing.T) {
-	dir, outer, code := made(t)
+	dir, outer, _ := made(t)
 	if _, err := Load(dir, [16]byte{9}, outer); !errors.Is(err, ErrAltered) {
 		t.Errorf("another vault: %v", err)
 	}
 	if _, err := Load(dir, vaultID, keys.NewKey()); !errors.Is(err, ErrAltered) {
 		t.Errorf("another outer key: %v", err)
 	}
-	if _, err := Load(t.TempDir(), vaultID, outer); !errors.Is(err, pair.ErrMissing) {
-		t.Errorf("no file: %v", err)
-	}
-	if _, err := Create(dir, vaultID, outer, code); !errors.Is(err, ErrExists) {
-		t.Errorf("Create over another: %v", err)
-	}
 }
 
 func TestCodeAndPrivateKeyCannotBePrinted(t *testing.T) {
-	dir, outer, code := made(t)
-	private, err := load(t, dir, outer).Recover(code)
+	code := NewCode()
+	private, err := code.Recovery(vaultID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,8 +235,11 @@ func FuzzCustodyFile(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	sample := file{number: 1, wrapped: make([]byte, envelope.WrappedSize)}
-	data, err := sample.marshal(vaultID, outer)
+	private, err := envelope.New()
+	if err != nil {
+		f.Fatal(err)
+	}
+	data, err := marshal(Public{Number: 1, Key: private.Public()}, vaultID, outer)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -236,7 +251,7 @@ func FuzzCustodyFile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := got.marshal(vaultID, outer)
+		again, err := marshal(got, vaultID, outer)
 		if err != nil || !bytes.Equal(again, data) {
 			t.Fatalf("parsed into something else: %v", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
 	"linekeep/vault/keys/pair"
 	"linekeep/vault/vaulttest/vectors"
@@ -33,22 +34,25 @@ func TestTheCustodyFileIsThatOfTheFormat(t *testing.T) {
 	if err := folder.Make(); err != nil {
 		t.Fatal(err)
 	}
-	if err := folder.Write(fileName, v.Bytes(t, "file")); err != nil {
+	if err := folder.Write("custody.2", v.Bytes(t, "file")); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Load(dir, id, outer)
+	p, err := load(t, dir, id, outer).Get(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	public := c.Public().Bytes()
-	if !bytes.Equal(public[:], v.Bytes(t, "custody public")) || c.Public().Fingerprint() != string(v.Bytes(t, "fingerprint")) {
-		t.Errorf("public half %x, fingerprint %s", public, c.Public().Fingerprint())
+	public := p.Key.Bytes()
+	if !bytes.Equal(public[:], v.Bytes(t, "custody public")) || p.Key.Fingerprint() != string(v.Bytes(t, "fingerprint")) || p.Recovery != opens {
+		t.Errorf("public half %x, fingerprint %s", public, p.Key.Fingerprint())
 	}
-	private, err := c.Recover(code)
-	if err != nil || !bytes.Equal(private.Secret().Bytes()[:], v.Bytes(t, "custody private")) {
-		t.Errorf("Recover: %v", err)
+	key, err := recovery.Unwrap(p.Info(id), v.Bytes(t, "wrapped"))
+	if err != nil || !bytes.Equal(key.Bytes()[:], v.Bytes(t, "custody private")) {
+		t.Fatalf("the wrapped private half: %v", err)
 	}
-	if again, err := c.file.marshal(id, outer); err != nil || !bytes.Equal(again, v.Bytes(t, "file")) {
+	if private, err := envelope.PrivateFrom(key); err != nil || !p.Opens(private) || p.Opens(recovery) {
+		t.Errorf("private half: %v", err)
+	}
+	if again, err := marshal(p, id, outer); err != nil || !bytes.Equal(again, v.Bytes(t, "file")) {
 		t.Errorf("marshalled again: %x, %v", again, err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"linekeep/audio/segment"
 	"linekeep/drivers/tpm/tpmtest"
-	"linekeep/vault/custody"
 	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
 )
@@ -35,15 +34,7 @@ func newPeople(t testing.TB) people {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code := custody.NewCode()
-	if _, err := custody.Create(dir, k.VaultID(), k.Outer("custody"), code); err != nil {
-		t.Fatal(err)
-	}
-	c, err := custody.Load(dir, k.VaultID(), k.Outer("custody"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := c.Recover(code)
+	private, err := envelope.New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,5 +225,65 @@ func BenchmarkWrap(b *testing.B) {
 		if _, err := Wrap(vaultID, p.slot, p.private.Public(), d); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestAGrantWrapOpensForItsHolderGrantAndRecordingOnly(t *testing.T) {
+	p, d := newPeople(t), NewDataKey()
+	account, err := envelope.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	grant := keys.ID{Shard: 3, Slot: 7}
+	wrap, err := WrapGranted(p.keys.VaultID(), p.slot, grant, account.Public(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := UnwrapGranted(p.keys.VaultID(), p.slot, grant, account, wrap)
+	if err != nil || !back.key().Equal(d.key()) {
+		t.Fatalf("its holder: %v", err)
+	}
+	other, err := p.keys.Next(t.Context(), "standard", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, open := range map[string]func() (DataKey, error){
+		"another account": func() (DataKey, error) { return UnwrapGranted(p.keys.VaultID(), p.slot, grant, p.private, wrap) },
+		"another grant": func() (DataKey, error) {
+			return UnwrapGranted(p.keys.VaultID(), p.slot, keys.ID{Shard: 3, Slot: 8}, account, wrap)
+		},
+		"another recording": func() (DataKey, error) { return UnwrapGranted(p.keys.VaultID(), other, grant, account, wrap) },
+		"another vault":     func() (DataKey, error) { return UnwrapGranted([16]byte{9}, p.slot, grant, account, wrap) },
+		"as an own wrap":    func() (DataKey, error) { return Unwrap(p.keys.VaultID(), p.slot, account, wrap) },
+	} {
+		if _, err := open(); !errors.Is(err, ErrAltered) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestARewrapIsForTheOtherKeyAlone(t *testing.T) {
+	p, d := newPeople(t), NewDataKey()
+	next, err := envelope.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vaultID := p.keys.VaultID()
+	wrap, err := Wrap(vaultID, p.slot, p.private.Public(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved, err := Rewrap(vaultID, p.slot, p.private, next.Public(), wrap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := Unwrap(vaultID, p.slot, next, moved); err != nil || !back.key().Equal(d.key()) {
+		t.Errorf("the next key: %v", err)
+	}
+	if _, err := Unwrap(vaultID, p.slot, p.private, moved); !errors.Is(err, ErrAltered) {
+		t.Errorf("the key before: %v", err)
+	}
+	if _, err := Rewrap(vaultID, p.slot, next, next.Public(), wrap); !errors.Is(err, ErrAltered) {
+		t.Errorf("by a key it is not under: %v", err)
 	}
 }

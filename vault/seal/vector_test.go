@@ -5,10 +5,8 @@ import (
 	"testing"
 
 	"linekeep/audio/segment"
-	"linekeep/vault/custody"
 	"linekeep/vault/envelope"
 	"linekeep/vault/keys"
-	"linekeep/vault/keys/pair"
 	"linekeep/vault/vaulttest/vectors"
 )
 
@@ -26,30 +24,27 @@ func commonVaultID(t *testing.T) [keys.VaultIDSize]byte {
 	return [keys.VaultIDSize]byte(vectors.Read(t, "common").Bytes(t, "vault id"))
 }
 
-// custodian is the custody key of section 4.
-func custodian(t *testing.T) envelope.Private {
+// private is a private key of the format.
+func private(t *testing.T, v vectors.Vector, field string) envelope.Private {
 	t.Helper()
-	v, dir := vectors.Read(t, "custody"), t.TempDir()
-	folder := pair.At(dir, pair.Disk{})
-	if err := folder.Make(); err != nil {
-		t.Fatal(err)
-	}
-	if err := folder.Write("custody.1", v.Bytes(t, "file")); err != nil {
-		t.Fatal(err)
-	}
-	c, err := custody.Load(dir, commonVaultID(t), vectorKey(t, v, "outer"))
+	p, err := envelope.PrivateFrom(vectorKey(t, v, field))
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, err := custody.ParseCode(string(v.Bytes(t, "code")))
-	if err != nil {
-		t.Fatal(err)
+	return p
+}
+
+func TestAGrantWrapIsThatOfTheFormat(t *testing.T) {
+	v, w, vaultID := vectors.Read(t, "grant wrap"), vectors.Read(t, "wrap"), commonVaultID(t)
+	at := [][]byte{vaultID[:], v.Bytes(t, "grant"), w.Bytes(t, "id")}
+	inner, err := OpenBox(vectorKey(t, w, "slot key").Derive("slot wrap"), v.Bytes(t, "wrap"), append([][]byte{[]byte("grant wrap")}, at...)...)
+	if err != nil || !bytes.Equal(inner, v.Bytes(t, "inner")) {
+		t.Fatalf("outer layer: %x, %v", inner, err)
 	}
-	private, err := c.Recover(code)
-	if err != nil {
-		t.Fatal(err)
+	key, err := private(t, v, "account private").Unwrap(keys.Info("grant key", at...), inner)
+	if err != nil || !key.Equal(vectorKey(t, w, "data key")) {
+		t.Errorf("inner layer: %v", err)
 	}
-	return private
 }
 
 func TestAWrapIsThatOfTheFormat(t *testing.T) {
@@ -63,7 +58,7 @@ func TestAWrapIsThatOfTheFormat(t *testing.T) {
 	if err != nil || !bytes.Equal(opened, v.Bytes(t, "inner")) {
 		t.Fatalf("outer layer: %x, %v", opened, err)
 	}
-	key, err := custodian(t).Unwrap(inner, opened)
+	key, err := private(t, vectors.Read(t, "custody"), "custody private").Unwrap(inner, opened)
 	if err != nil || !key.Equal(vectorKey(t, v, "data key")) {
 		t.Errorf("inner layer: %v", err)
 	}

@@ -13,7 +13,7 @@ import (
 	"linekeep/audio/segment"
 	"linekeep/drivers/tpm/tpmtest"
 	"linekeep/vault/catalog"
-	"linekeep/vault/custody"
+	"linekeep/vault/envelope"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
@@ -27,13 +27,12 @@ type rig struct {
 	t     testing.TB
 	dir   string
 	chip  *tpmtest.Memory
-	code  custody.Code
 	clock func() time.Time
 	guard *fakeGuard
 	rows  *rows
 
 	keys    *keys.Keys
-	custody *custody.Custody
+	private envelope.Private // of the custody key
 	journal *journal.Journal
 	months  *library.Months
 	store   *Store
@@ -68,14 +67,14 @@ func (r *rows) filed(m recording.Manifest) {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: t.TempDir(), chip: tpmtest.NewMemory(), code: custody.NewCode(), guard: &fakeGuard{},
+	r := &rig{t: t, dir: t.TempDir(), chip: tpmtest.NewMemory(), guard: &fakeGuard{},
 		clock: time.Now, rows: &rows{all: make(map[keys.ID]recording.Manifest)}, rotate: 1 << 20}
 	k, err := keys.Create(t.Context(), r.keysConfig(), r.chip)
 	if err != nil {
 		t.Fatalf("create keys: %v", err)
 	}
-	if _, err := custody.Create(r.keysConfig().Dir, k.VaultID(), k.Outer("custody"), r.code); err != nil {
-		t.Fatalf("create custody: %v", err)
+	if r.private, err = envelope.New(); err != nil {
+		t.Fatal(err)
 	}
 	if err := k.Close(); err != nil {
 		t.Fatal(err)
@@ -101,8 +100,6 @@ func (r *rig) start() {
 	var err error
 	r.keys, err = keys.Open(r.t.Context(), r.keysConfig(), r.chip)
 	must(err)
-	r.custody, err = custody.Load(r.keysConfig().Dir, r.keys.VaultID(), r.keys.Outer("custody"))
-	must(err)
 	var replay *journal.Replay
 	r.journal, replay, err = journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), VaultID: r.keys.VaultID(),
 		Key: r.keys.Outer("journal"), Rotate: r.rotate, Log: log,
@@ -116,7 +113,7 @@ func (r *rig) start() {
 	must(r.keys.Resume(replay.Marks(), replay.Clean || replay.Empty))
 	must(r.keys.Prepare(r.t.Context(), []string{"standard"}, r.clock()))
 	r.months = library.NewMonths(library.MonthsConfig{Dir: r.dir, Key: r.keys.Folder, Move: r.room, Clock: r.clock, Log: log})
-	r.store, err = New(r.t.Context(), Config{Keys: r.keys, Public: r.custody.Public(), Journal: r.journal, Guard: r.guard,
+	r.store, err = New(r.t.Context(), Config{Keys: r.keys, Public: r.private.Public(), Custody: 2, Journal: r.journal, Guard: r.guard,
 		Months: r.months, Filer: r.rows, Filed: r.rows.filed, Clock: func() time.Time { return r.clock() }, Log: log}, replay)
 	must(err)
 }
@@ -184,11 +181,10 @@ func (r *rig) plays(row recording.Manifest, k *talk.Talk, ticks int) {
 		r.t.Fatalf("open recording: %v", err)
 	}
 	defer rec.Close()
-	private, err := r.custody.Recover(r.code)
-	if err != nil {
-		r.t.Fatal(err)
+	if rec.Custody != 2 {
+		r.t.Errorf("recording %s is under custody key %d", row.ID, rec.Custody)
 	}
-	key, err := seal.Unwrap(r.keys.VaultID(), rec.Slot, private, rec.Wrap)
+	key, err := seal.Unwrap(r.keys.VaultID(), rec.Slot, r.private, rec.Wrap)
 	if err != nil {
 		r.t.Fatalf("unwrap: %v", err)
 	}

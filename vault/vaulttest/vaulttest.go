@@ -19,6 +19,8 @@ import (
 	"linekeep/drivers/tpm/tpmtest"
 	"linekeep/vault"
 	"linekeep/vault/custody"
+	"linekeep/vault/custody/book"
+	"linekeep/vault/custody/office"
 	"linekeep/vault/keys"
 	"linekeep/vault/space"
 	"linekeep/vault/vaulttest/talk"
@@ -28,8 +30,9 @@ import (
 type Vault struct {
 	*vault.Vault
 	Config vault.Config
-	Chip   tpm.Sealer
-	Code   custody.Code
+	Chip   tpm.Chip
+	Code   custody.Code // the recovery code, from the hand-over
+	Ann    *Human       // the first Controller
 	Log    *slog.Logger
 
 	t      testing.TB
@@ -52,18 +55,59 @@ func New(t testing.TB, dir string) *Vault {
 	return v
 }
 
-// NewOn makes a vault on a chip. It does not open it.
-func NewOn(t testing.TB, dir string, chip tpm.Sealer) *Vault {
+// NewOn makes a vault on a chip, and hands it over to Ann. It does not leave it open.
+func NewOn(t testing.TB, dir string, chip tpm.Chip) *Vault {
+	t.Helper()
+	v := NewCommissioned(t, dir, chip)
+	v.HandOver()
+	return v
+}
+
+// NewCommissioned makes a vault that is not handed over. It does not open it.
+func NewCommissioned(t testing.TB, dir string, chip tpm.Chip) *Vault {
 	t.Helper()
 	if dir == "" {
 		dir = filepath.Join(t.TempDir(), "vault")
 	}
-	v := &Vault{Config: vault.Defaults(dir), Chip: chip, Code: custody.NewCode(), Log: slog.New(slog.DiscardHandler), t: t}
+	v := &Vault{Config: vault.Defaults(dir), Chip: chip, Log: slog.New(slog.DiscardHandler), t: t}
 	v.Config.Space = Space()
-	if err := vault.Create(t.Context(), v.Config, v.Chip, v.Code); err != nil {
+	if err := vault.Create(t.Context(), v.Config, v.Chip); err != nil {
 		t.Fatalf("Create: %v", err)
 	}
 	return v
+}
+
+// HandOver opens the vault, enters Ann, hands it over to her, and closes it.
+func (v *Vault) HandOver() {
+	v.t.Helper()
+	v.Open()
+	people, err := v.People()
+	if err != nil {
+		v.t.Fatalf("People: %v", err)
+	}
+	v.Ann = NewHuman("Ann Controller")
+	person := office.NewPerson{Name: v.Ann.Name, Roles: book.Controller, Boss: "boss@example.com"}
+	if _, _, err := people.Add(v.t.Context(), nil, person); err != nil {
+		v.t.Fatalf("enter Ann: %v", err)
+	}
+	done, err := v.Vault.HandOver(v.t.Context(), v.Ann.Claim(v.t, v.Config.Clock(), ""))
+	if err != nil {
+		v.t.Fatalf("HandOver: %v", err)
+	}
+	v.Code = done.Code
+	if err := v.Close(context.Background()); err != nil {
+		v.t.Fatalf("Close: %v", err)
+	}
+}
+
+// SignIn signs somebody in.
+func (v *Vault) SignIn(h *Human) *office.Session {
+	v.t.Helper()
+	s, err := v.Vault.SignIn(v.t.Context(), h.Attempt(v.t))
+	if err != nil {
+		v.t.Fatalf("%s signs in: %v", h.Name, err)
+	}
+	return s
 }
 
 // Open opens the vault and does not run it: nothing is moved.
@@ -177,5 +221,5 @@ func (v *Vault) Plays(id keys.ID, k *talk.Talk) {
 func (v *Vault) Elsewhere(t testing.TB, dir string) *Vault {
 	c := v.Config
 	c.Dir = dir
-	return &Vault{Config: c, Chip: v.Chip, Code: v.Code, Log: v.Log, t: t}
+	return &Vault{Config: c, Chip: v.Chip, Code: v.Code, Ann: v.Ann, Log: v.Log, t: t}
 }

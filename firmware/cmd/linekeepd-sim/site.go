@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -15,11 +14,8 @@ import (
 
 	"linekeep/drivers/line"
 	"linekeep/drivers/line/linesim"
-	"linekeep/drivers/tpm"
 	"linekeep/firmware/appliance"
 	"linekeep/firmware/config"
-	"linekeep/vault"
-	"linekeep/vault/custody"
 )
 
 //go:embed site.toml
@@ -29,7 +25,6 @@ var siteTemplate string
 const seed = 1
 
 func settingsFile(site string) string { return filepath.Join(site, "linekeep.toml") }
-func codeFile(site string) string     { return filepath.Join(site, "recovery-code.txt") }
 
 // openSite reads the site's settings, and makes them at the first start.
 func openSite(o options) (config.Config, error) {
@@ -109,42 +104,6 @@ func parse(file string) (*linesim.Script, error) {
 		return nil, fmt.Errorf("read a script: %w", err)
 	}
 	return linesim.Parse(file, text)
-}
-
-// makeVault makes the vault at the first start. The code is on disk before the vault, so that no vault is ever without one.
-func makeVault(ctx context.Context, o options, cfg config.Config, chip tpm.Sealer) error {
-	vc := cfg.Vault()
-	if vault.Exists(vc.Dir) {
-		return nil
-	}
-	code, err := recoveryCode(codeFile(o.site))
-	if err != nil {
-		return err
-	}
-	defer code.Wipe()
-	return vault.Create(ctx, vc, chip, code)
-}
-
-// recoveryCode writes a new code, or reads the one that a start cut short has left.
-func recoveryCode(path string) (code custody.Code, err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return custody.Code{}, fmt.Errorf("read the recovery code: %w", err)
-		}
-		rows := strings.Split(strings.TrimSpace(string(text)), "\n")
-		return custody.ParseCode(rows[len(rows)-1])
-	}
-	if err != nil {
-		return custody.Code{}, fmt.Errorf("write the recovery code: %w", err)
-	}
-	code = custody.NewCode()
-	_, err = fmt.Fprintf(f, "# Opens every recording of this demo site. A real box prints its code once, and keeps none.\n%s\n", code.Reveal())
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return custody.Code{}, fmt.Errorf("write the recovery code: %w", err)
-	}
-	return code, nil
 }
 
 // chooseLines keeps the lines of the chosen driver, and makes their input.
