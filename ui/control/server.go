@@ -46,7 +46,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	srv := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerTime,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }}
 	served := make(chan error, 1) // Serve ends once
-	go func() { served <- srv.Serve(ln) }()
+	go func() { served <- srv.Serve(secret.Listener(ln)) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve the control socket: %w", err)

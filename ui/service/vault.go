@@ -78,6 +78,7 @@ func (o opened) Play(ctx context.Context, w io.Writer, p Playing) error {
 		// Which group is mistyped helps whoever types; the code itself is not in the error.
 		return fmt.Errorf("%w: %w", ErrWrongCode, err)
 	}
+	defer secret.Collect() // deferred first: the last thing, when nobody holds anything any more
 	defer code.Wipe()
 	r, err := o.vault.Play(ctx, id, code)
 	switch {
