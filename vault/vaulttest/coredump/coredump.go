@@ -1,6 +1,6 @@
 // Package coredump looks for secrets in the memory of a process, as gdb's gcore writes it out.
 //
-//	In:    a test that is also a program: Program in its TestMain; and secrets that the process should or should not hold
+//	In:    a test that is also a program (Program in its TestMain, or Child in the test); and secrets that the process should or should not hold
 //	Out:   which of them a core holds, byte for byte
 //	Owner: Start ends the process it started when its test ends
 //	Full:  a core takes 1 to 2 GB in the test's folder for a few seconds, and some 10 MB of memory
@@ -31,16 +31,25 @@ const variable = "LINEKEEP_TEST_COREDUMP"
 
 // Program runs main instead of the tests, in the process that Start made. It is the first thing in TestMain.
 func Program(main func(p *Side) error) {
-	if os.Getenv(variable) == "" {
+	side, ok := Child()
+	if !ok {
 		return
 	}
-	// Where only a parent may trace (Yama), gdb is none.
-	_ = unix.Prctl(unix.PR_SET_PTRACER, uintptr(unix.PR_SET_PTRACER_ANY), 0, 0, 0) // refused without Yama, and not needed then
-	if err := main(&Side{in: os.Stdin, out: os.Stdout}); err != nil {
+	if err := main(side); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// Child says whether this process is one that StartTest made, and gives its end of the line.
+func Child() (*Side, bool) {
+	if os.Getenv(variable) == "" {
+		return nil, false
+	}
+	// Where only a parent may trace (Yama), gdb is none.
+	_ = unix.Prctl(unix.PR_SET_PTRACER, uintptr(unix.PR_SET_PTRACER_ANY), 0, 0, 0) // refused without Yama, and not needed then
+	return &Side{in: os.Stdin, out: os.Stdout}, true
 }
 
 // Side is the program's end of the line to its test. It reads byte by byte, and so leaves nothing in buffers.
@@ -81,12 +90,20 @@ type Process struct {
 }
 
 // Start starts the test binary as its Program.
-func Start(t testing.TB) *Process {
+func Start(t testing.TB) *Process { t.Helper(); return start(t) }
+
+// StartTest starts the test binary with this test alone, which asks Child what it is.
+func StartTest(t testing.TB) *Process {
+	t.Helper()
+	return start(t, "-test.run=^"+t.Name()+"$", "-test.count=1")
+}
+
+func start(t testing.TB, args ...string) *Process {
 	t.Helper()
 	if _, err := exec.LookPath("gdb"); err != nil {
 		t.Fatalf("gdb is missing; make setup installs it: %v", err)
 	}
-	p := &Process{cmd: exec.CommandContext(t.Context(), os.Args[0]), dir: t.TempDir()}
+	p := &Process{cmd: exec.CommandContext(t.Context(), os.Args[0], args...), dir: t.TempDir()}
 	p.cmd.Env = append(os.Environ(), variable+"=1")
 	p.cmd.Stderr = os.Stderr
 	in, errIn := p.cmd.StdinPipe()
