@@ -25,8 +25,9 @@ const childEnv = "LINEKEEP_VAULT_CHILD"
 type orders struct {
 	Dir    string
 	Socket string
-	Policy string // a file
-	Round  int    // distinguishes the calls of one child from those of the next
+	Policy string   // a file
+	Round  int      // distinguishes the calls of one child from those of the next
+	Erase  []string // calls to be erased, instead of recording
 }
 
 const (
@@ -70,11 +71,17 @@ func child(text string) error {
 	}
 	cfg := vault.Defaults(o.Dir)
 	cfg.Space = vaulttest.Space()
+	if len(o.Erase) > 0 {
+		cfg.Clock = o.clock()
+	}
 	v, err := vault.Open(ctx, cfg, chip, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
 	if err != nil {
 		return err
 	}
 	go func() { _ = v.Run(ctx) }() // never returns: the process is killed
+	if len(o.Erase) > 0 {
+		return o.erase(ctx, v)
+	}
 	return speak(ctx, v, o.Round)
 }
 

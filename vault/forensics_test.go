@@ -12,11 +12,9 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"linekeep/audio/segment"
-	"linekeep/drivers/line"
 	"linekeep/drivers/tpm"
 	"linekeep/drivers/tpm/tpmtest"
 	"linekeep/vault"
-	"linekeep/vault/catalog"
 	"linekeep/vault/catalog/block"
 	"linekeep/vault/erasure"
 	"linekeep/vault/folder"
@@ -62,7 +60,7 @@ func newScene(t *testing.T) *scene {
 		t.Fatal(err)
 	}
 	s.talkAll()
-	s.fileRest()
+	s.rows(allCalls - realCalls)
 	s.victim, s.next = s.ids[realCalls/2], s.ids[realCalls/2+1]
 	if held := s.Catalog().Holding(s.victim); len(held) != 1 {
 		t.Fatalf("the call stands in %d blocks, want one", len(held))
@@ -92,24 +90,6 @@ func (s *scene) talkAll() {
 	slices.Reverse(s.ids) // oldest first, as they were said
 	if len(s.ids) != realCalls {
 		s.t.Fatalf("%d calls are filed", len(s.ids))
-	}
-}
-
-// fileRest files rows of calls that nobody made.
-func (s *scene) fileRest() {
-	s.t.Helper()
-	var rows []catalog.Row
-	for n := range allCalls - realCalls {
-		slot, err := s.Vault.Keys().Next(s.t.Context(), "standard", time.Now())
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		rows = append(rows, catalog.Row{ID: slot.ID, Line: "reception", Class: "standard", Start: time.Now().Add(time.Duration(n) * time.Second),
-			Duration: time.Minute, Number: line.Number(fmt.Sprint("+44163296", n)), Parties: []segment.Party{segment.Both}})
-		slot.Wipe()
-	}
-	if err := s.Catalog().File(s.t.Context(), rows...); err != nil {
-		s.t.Fatal(err)
 	}
 }
 

@@ -205,6 +205,7 @@ func (s *Store) compare(ctx context.Context, name string, commits uint64) error 
 	}
 	s.regard(ctx, name, lost)
 	s.mu.Lock()
+	s.counters[name] = have // where nothing is written any more, the journal must not go on with what it knew before the power cut
 	delete(s.uncompared, name)
 	s.mu.Unlock()
 	return nil
