@@ -174,6 +174,9 @@ func (v *Vault) HandOver(ctx context.Context, claim office.Claim) (HandedOver, e
 // endCommissioning erases every slot that was handed out for calls and their catalogue, and the commissioning key. The store
 // holds still.
 func (v *Vault) endCommissioning(ctx context.Context, recovery envelope.Public) error {
+	v.eraser.turn.Lock()
+	defer v.eraser.turn.Unlock()
+	defer v.hide()
 	rows, err := v.Find(ctx, catalog.Query{})
 	if err != nil {
 		return err
