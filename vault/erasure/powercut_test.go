@@ -46,6 +46,10 @@ func (c *cutDisk) Create(path string, data []byte) error {
 	return c.step(func() error { return c.Disk.Create(path, data) })
 }
 
+func (c *cutDisk) Sync(path string) error {
+	return c.step(func() error { return c.Disk.Sync(path) })
+}
+
 func (c *cutDisk) Rename(from, to string) error {
 	return c.step(func() error { return c.Disk.Rename(from, to) })
 }

@@ -12,7 +12,7 @@ import (
 	"linekeep/vault/keys/root"
 )
 
-func newRecovery(t *testing.T) envelope.Private {
+func newRecovery(t testing.TB) envelope.Private {
 	t.Helper()
 	p, err := envelope.New()
 	if err != nil {

@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -219,7 +218,7 @@ func found(c *root.Contents, written []leftover, vaultID [VaultIDSize]byte, id I
 		return false
 	}
 	for _, left := range written {
-		if [sha256.Size]byte(l.Hash) != left.hash {
+		if l.Hash != left.hash {
 			continue
 		}
 		slots, err := l.Open(vaultID, left.data)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"linekeep/vault/keys/epoch"
+	"linekeep/vault/keys/pair"
 	"linekeep/vault/keys/root"
 	"linekeep/vault/keys/shard"
 )
@@ -150,7 +151,7 @@ func (k *Keys) rewriteOne(t *taking, l shard.Line, p plan, slots shard.Body) err
 	if err != nil {
 		return err
 	}
-	if err := k.files.Write(fresh.NewName(), file); err != nil {
+	if err := k.files.Lay(pair.File{Name: fresh.NewName(), Data: file}); err != nil {
 		return fmt.Errorf("write shard: %w", err)
 	}
 	t.Contents.Put(fresh)

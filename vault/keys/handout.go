@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"linekeep/vault/keys/epoch"
+	"linekeep/vault/keys/pair"
 	"linekeep/vault/keys/root"
 	"linekeep/vault/keys/shard"
 )
@@ -275,7 +276,7 @@ func (k *Keys) writeShard(c *root.Contents, l shard.Line, slots shard.Body) (sha
 	if err != nil {
 		return l, err
 	}
-	if err := k.files.Write(l.NewName(), file); err != nil {
+	if err := k.files.Lay(pair.File{Name: l.NewName(), Data: file}); err != nil {
 		return l, fmt.Errorf("write shard: %w", err)
 	}
 	c.Put(l)

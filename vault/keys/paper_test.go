@@ -29,17 +29,23 @@ const (
 
 func (m paperMode) String() string { return [...]string{"fails", "cut", "torn", "lost"}[m] }
 
+// sheet is a file on paper. Until it is synced a power cut leaves some of it.
+type sheet struct {
+	data   []byte
+	synced bool
+}
+
 // change is something done in a folder that a power cut may undo until the folder is synced.
 type change struct {
 	path string
-	data []byte // nil: removed
+	file *sheet // nil: removed
 	from string // renamed from here
 }
 
 // paper is a disk in memory whose power can be cut at any step, and which remembers all that was ever written to it.
 type paper struct {
-	files   map[string][]byte   // as they are seen
-	lasting map[string][]byte   // as they are after a power cut at the least
+	files   map[string]*sheet   // as they are seen
+	lasting map[string]*sheet   // as they are after a power cut at the least
 	pending map[string][]change // by folder
 	written *[]leftover         // every file ever, whole, however little of it arrived
 
@@ -59,7 +65,7 @@ type leftover struct {
 var _ pair.FS = (*paper)(nil)
 
 func newPaper() *paper {
-	return &paper{files: map[string][]byte{}, lasting: map[string][]byte{}, pending: map[string][]change{}, written: new([]leftover), hit: -1}
+	return &paper{files: map[string]*sheet{}, lasting: map[string]*sheet{}, pending: map[string][]change{}, written: new([]leftover), hit: -1}
 }
 
 // copyFor is the disk as it is now, with a fault at a step to come.
@@ -76,7 +82,7 @@ func (p *paper) restart() *paper {
 	if p.off {
 		q.files, q.lasting = maps.Clone(p.lasting), maps.Clone(p.lasting)
 	}
-	return q
+	return q // what was not synced was torn when the power went
 }
 
 // step counts, and says whether it is done; torn says that it is half done.
@@ -106,27 +112,32 @@ func (p *paper) cut() {
 			p.last(c)
 		}
 	}
+	for _, path := range slices.Sorted(maps.Keys(p.lasting)) {
+		if f := p.lasting[path]; !f.synced {
+			p.lasting[path] = &sheet{data: f.data[:p.dice.IntN(len(f.data))], synced: true}
+		}
+	}
 }
 
 func (p *paper) last(c change) {
 	if c.from != "" {
 		delete(p.lasting, c.from)
 	}
-	if c.data == nil {
+	if c.file == nil {
 		delete(p.lasting, c.path)
 		return
 	}
-	p.lasting[c.path] = c.data
+	p.lasting[c.path] = c.file
 }
 
 func (p *paper) do(c change) {
 	if c.from != "" {
 		delete(p.files, c.from)
 	}
-	if c.data == nil {
+	if c.file == nil {
 		delete(p.files, c.path)
 	} else {
-		p.files[c.path] = c.data
+		p.files[c.path] = c.file
 	}
 	dir := filepath.Dir(c.path)
 	p.pending[dir] = append(p.pending[dir], c)
@@ -139,24 +150,34 @@ func (p *paper) Create(path string, data []byte) error {
 	}
 	torn, err := p.step()
 	if torn {
-		p.lasting[path] = data[:p.dice.IntN(len(data))]
+		p.lasting[path] = &sheet{data: data[:p.dice.IntN(len(data))], synced: true}
 	}
 	if err == nil {
-		p.do(change{path: path, data: data})
+		p.do(change{path: path, file: &sheet{data: data}})
 	}
+	return err
+}
+
+func (p *paper) Sync(path string) error {
+	f, ok := p.files[path]
+	if !ok {
+		return missing(path)
+	}
+	_, err := p.step()
+	f.synced = f.synced || err == nil
 	return err
 }
 
 func missing(path string) error { return fmt.Errorf("%s: %w", path, fs.ErrNotExist) }
 
 func (p *paper) Rename(from, to string) error {
-	data, ok := p.files[from]
+	file, ok := p.files[from]
 	if !ok {
 		return missing(from)
 	}
 	_, err := p.step()
 	if err == nil {
-		p.do(change{path: to, data: data, from: from})
+		p.do(change{path: to, file: file, from: from})
 	}
 	return err
 }
@@ -184,11 +205,11 @@ func (p *paper) SyncDir(dir string) error {
 }
 
 func (p *paper) Read(path string) ([]byte, error) {
-	data, ok := p.files[path]
+	f, ok := p.files[path]
 	if !ok {
 		return nil, missing(path)
 	}
-	return data, nil // who reads does not write into it
+	return f.data, nil // who reads does not write into it
 }
 
 func (p *paper) ReadBack(path string) ([]byte, bool, error) {
@@ -200,11 +221,11 @@ func (p *paper) ReadBack(path string) ([]byte, bool, error) {
 }
 
 func (p *paper) Size(path string) (int64, error) {
-	data, ok := p.files[path]
+	f, ok := p.files[path]
 	if !ok {
 		return 0, missing(path)
 	}
-	return int64(len(data)), nil
+	return int64(len(f.data)), nil
 }
 
 func (p *paper) List(dir string) ([]string, error) {

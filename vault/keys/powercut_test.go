@@ -90,6 +90,13 @@ func (d *cutDisk) Create(path string, data []byte) error {
 	return d.Disk.Create(path, data)
 }
 
+func (d *cutDisk) Sync(path string) error {
+	if !d.step() {
+		return errCut
+	}
+	return d.Disk.Sync(path)
+}
+
 func (d *cutDisk) Rename(from, to string) error {
 	old, new := before(from), before(to)
 	if !d.step() {

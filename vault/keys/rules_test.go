@@ -226,10 +226,10 @@ func TestAfterALostWordNoRootIsWrittenUntilTheChipSpeaksAgain(t *testing.T) {
 }
 
 func TestTwentyMovesADayAreFreeAndThenOneAnHour(t *testing.T) {
-	k, c, chip := newKeys(t)
+	_, c, chip := newKeys(t)
 	now := november
 	c.Clock = func() time.Time { return now }
-	k = mustOpen(t, c, chip)
+	k := mustOpen(t, c, chip)
 	for n := range 20 {
 		if w := k.Wear(); w.Today != n || w.Budget != 20 || w.Total != uint64(n) || !k.Due().Equal(now) {
 			t.Fatalf("before commit %d: %+v, due %v", n, w, k.Due())

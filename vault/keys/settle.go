@@ -51,12 +51,10 @@ func (k *Keys) settle(names []string) error {
 
 // finish gives a shard its name, after a power cut between the writing of its root and that.
 func (k *Keys) finish(l shard.Line) error {
-	_, _, err := k.files.Read(l.NewName(), l.Check)
-	if err != nil {
-		return nil // its copies under the final name are all there is; they are looked at later
-	}
-	if err := k.files.Rename(l.NewName(), l.FileName()); err != nil {
-		return fmt.Errorf("finish shard: %w", err)
+	if _, _, err := k.files.Read(l.NewName(), l.Check); err == nil { // otherwise all there is is under its name; that is looked at later
+		if err := k.files.Rename(l.NewName(), l.FileName()); err != nil {
+			return fmt.Errorf("finish shard: %w", err)
+		}
 	}
 	return nil
 }

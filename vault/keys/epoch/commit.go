@@ -196,7 +196,7 @@ func (r *Root) Finish(ctx context.Context) error {
 // accept makes the state of an attempt the one in force: on the disk, then in memory, and at last the files of the state
 // before go. What fails of it is done at the next opening; the state holds.
 func (r *Root) accept(a *Attempt) {
-	r.Note(r.files.Steps(Naming(a.Lines)...))
+	r.Note(r.files.Later(Naming(a.Lines)...)) // they last with the removals below
 	r.adopt(a.sealed, nil)
 	a.Held()
 	gone, err := r.otherRoots()

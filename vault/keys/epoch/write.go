@@ -146,7 +146,7 @@ func (r *Root) update(ctx context.Context, change func(c *root.Contents) error) 
 	if err := r.write(ctx, root.ID{Epoch: old.Epoch, Seq: r.lastSeq}, c); err != nil {
 		return err
 	}
-	if err := r.files.Discard(old.FileName()); err != nil {
+	if err := r.files.Later(pair.Step{From: old.FileName()}); err != nil {
 		r.Note(fmt.Errorf("remove older root: %w", err)) // the next opening does it
 	}
 	return nil

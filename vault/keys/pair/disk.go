@@ -10,7 +10,8 @@ type Disk struct{}
 
 var _ FS = Disk{}
 
-// Create writes and syncs a file that only its owner may read.
+// Create writes a file that only its owner may read. The kernel is told to begin writing it to the medium, so that several
+// files go there at once.
 func (Disk) Create(path string, data []byte) (err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -20,6 +21,17 @@ func (Disk) Create(path string, data []byte) (err error) {
 	if _, err := file.Write(data); err != nil {
 		return err
 	}
+	begin(file)
+	return nil
+}
+
+// Sync syncs a file.
+func (Disk) Sync(path string) (err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
 	return file.Sync()
 }
 

@@ -6,8 +6,8 @@
 //	Full:  a write that finds no room leaves both old copies as they were
 //
 // One flipped bit in a file of keys could cost a month of recordings, so one copy is not enough. Each
-// write goes to a temporary name, is synced, renamed, its folder synced, read back and compared, first in
-// the one folder and then in the other: at any moment at least one copy is whole.
+// write goes to a temporary name, is synced, renamed, its folder synced, and read back from the medium and
+// compared: at any moment each copy is whole, old or new.
 package pair
 
 import (
@@ -36,8 +36,10 @@ var (
 
 // FS is what a Folder does to the disk. Disk is the real one; tests cut the power between its steps.
 type FS interface {
-	// Create writes a file anew and syncs it.
+	// Create writes a file anew, and may begin to bring it to the medium.
 	Create(path string, data []byte) error
+	// Sync makes what is in a file last.
+	Sync(path string) error
 	Rename(from, to string) error
 	Remove(path string) error
 	// SyncDir makes renames and removals in dir last.
@@ -135,51 +137,81 @@ type File struct {
 	Data []byte
 }
 
-// Write writes both copies, one after the other. When it returns nil both are on disk and read back as data.
+// Write writes both copies. When it returns nil both are on disk and read back as data.
 func (f *Folder) Write(name string, data []byte) error {
 	return f.WriteAll(File{Name: name, Data: data})
 }
 
-// WriteAll writes several files in both copies, first all of the one, then all of the other: each folder is synced once.
-// A power cut may leave any of them, each whole. When it returns nil all are on disk and read back as they should be.
+// WriteAll writes several files in both copies. A power cut leaves each copy of each as it was or as it should be. When it
+// returns nil all are on disk and read back as they should be.
 func (f *Folder) WriteAll(files ...File) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, dir := range f.dirs {
-		if err := f.writeIn(dir, files...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f.write(f.dirs[:], tmpSuffix, files)
 }
 
-func (f *Folder) writeIn(dir string, files ...File) error {
-	for _, file := range files {
-		path := filepath.Join(dir, file.Name)
-		if err := f.fs.Create(path+tmpSuffix, file.Data); err != nil {
+// Lay is WriteAll for names that nobody relies on yet: a power cut may leave part of a file. It saves a step that the disk
+// has to make last.
+func (f *Folder) Lay(files ...File) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.write(f.dirs[:], "", files)
+}
+
+// write writes files in folders, under another name first if there is a suffix. Each kind of step is done for all files
+// before the next one: a journalling file system makes all of them last with the first, and the others cost next to nothing.
+func (f *Folder) write(dirs []string, suffix string, files []File) error {
+	each := func(do func(path string, data []byte) error) error {
+		for _, dir := range dirs {
+			for _, file := range files {
+				if err := do(filepath.Join(dir, file.Name), file.Data); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	err := each(func(path string, data []byte) error {
+		if err := f.fs.Create(path+suffix, data); err != nil {
 			return fmt.Errorf("write %s: %w", path, err)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	for _, file := range files {
-		path := filepath.Join(dir, file.Name)
-		if err := f.fs.Rename(path+tmpSuffix, path); err != nil {
+	err = each(func(path string, _ []byte) error {
+		if err := f.fs.Sync(path + suffix); err != nil {
+			return fmt.Errorf("sync %s: %w", path, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if suffix != "" {
+		if err := each(func(path string, _ []byte) error { return f.fs.Rename(path+suffix, path) }); err != nil {
 			return fmt.Errorf("rename: %w", err)
 		}
 	}
-	if err := f.fs.SyncDir(dir); err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	for _, file := range files {
-		path := filepath.Join(dir, file.Name)
-		back, direct, err := f.fs.ReadBack(path)
-		if err != nil {
-			return fmt.Errorf("read back: %w", err)
+	for _, dir := range dirs {
+		if err := f.fs.SyncDir(dir); err != nil {
+			return fmt.Errorf("sync folder: %w", err)
 		}
-		if !bytes.Equal(back, file.Data) {
-			return fmt.Errorf("read back %s: %w", path, ErrAltered)
-		}
-		f.cached = f.cached || !direct
 	}
+	return each(func(path string, data []byte) error { return f.compare(path, data) })
+}
+
+// compare reads a file back.
+func (f *Folder) compare(path string, data []byte) error {
+	back, direct, err := f.fs.ReadBack(path)
+	if err != nil {
+		return fmt.Errorf("read back: %w", err)
+	}
+	if !bytes.Equal(back, data) {
+		return fmt.Errorf("read back %s: %w", path, ErrAltered)
+	}
+	f.cached = f.cached || !direct
 	return nil
 }
 
@@ -225,7 +257,7 @@ func (f *Folder) Read(name string, good func([]byte) error) (data []byte, findin
 		return copies[chosen], nil, nil
 	}
 	outcome := "mended from its copy"
-	if err := f.writeIn(f.dirs[other], File{Name: name, Data: copies[chosen]}); err != nil {
+	if err := f.write(f.dirs[other:other+1], tmpSuffix, []File{{Name: name, Data: copies[chosen]}}); err != nil {
 		outcome = "not mended: " + err.Error()
 	}
 	return copies[chosen], []error{fmt.Errorf("%w (%s)", faults[other], outcome)}, nil
@@ -267,9 +299,9 @@ func (f *Folder) Steps(steps ...Step) error {
 	return f.do(steps, f.fs.SyncDir)
 }
 
-// Discard removes both copies and syncs nothing: a power cut may bring them back.
-func (f *Folder) Discard(names ...string) error {
-	return f.do(removals(names), func(string) error { return nil })
+// Later is Steps and syncs nothing: a power cut may undo any of them, until the next sync.
+func (f *Folder) Later(steps ...Step) error {
+	return f.do(steps, func(string) error { return nil })
 }
 
 func (f *Folder) do(steps []Step, sync func(dir string) error) error {
@@ -287,6 +319,8 @@ func (f *Folder) do(steps []Step, sync func(dir string) error) error {
 				return err
 			}
 		}
+	}
+	for _, dir := range f.dirs {
 		if err := sync(dir); err != nil {
 			return fmt.Errorf("sync folder: %w", err)
 		}

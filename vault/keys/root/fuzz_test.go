@@ -84,7 +84,7 @@ func TestARootIsBoundToItsFront(t *testing.T) {
 			t.Fatalf("byte %d altered, with a checksum that fits: opens", at)
 		}
 	}
-	for cut := range len(file) {
+	for cut := range file {
 		if _, err := Parse(file[:cut]); err == nil {
 			t.Fatalf("%d of %d bytes: parsed", cut, len(file))
 		}
