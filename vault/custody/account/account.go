@@ -50,8 +50,16 @@ type Account struct {
 	Private    envelope.Private
 }
 
+// What goes to the chip and comes from it passes through buffers and sessions of the library that speaks to it, and is
+// erased with them because all of it is inside secret.Do.
+
 // Make makes the keys of an account. Errors: ErrLocked, tpm.ErrUnavailable.
-func (d Desk) Make(ctx context.Context, id keys.ID, roles book.Roles, p password.Password) (Account, error) {
+func (d Desk) Make(ctx context.Context, id keys.ID, roles book.Roles, p password.Password) (a Account, err error) {
+	secret.Do(func() { a, err = d.make(ctx, id, roles, p) })
+	return a, err
+}
+
+func (d Desk) make(ctx context.Context, id keys.ID, roles book.Roles, p password.Password) (Account, error) {
 	credential := &book.Credential{Made: d.Clock().UTC().Truncate(time.Second), Params: password.NewParams()}
 	auth, err := d.Hash.Auth(ctx, p, credential.Params)
 	if err != nil {
@@ -75,13 +83,16 @@ func (d Desk) Make(ctx context.Context, id keys.ID, roles book.Roles, p password
 
 // Unlock has the chip open an account. The caller wipes the key. Errors: ErrDenied, ErrLocked, ErrOtherChip,
 // tpm.ErrUnavailable.
-func (d Desk) Unlock(ctx context.Context, id keys.ID, c *book.Credential, p password.Password) (envelope.Private, error) {
-	auth, err := d.Hash.Auth(ctx, p, c.Params)
-	if err != nil {
-		return envelope.Private{}, err
-	}
-	defer clear(auth)
-	return d.open(ctx, id, c.Secret, auth)
+func (d Desk) Unlock(ctx context.Context, id keys.ID, c *book.Credential, p password.Password) (private envelope.Private, err error) {
+	secret.Do(func() {
+		var auth []byte
+		if auth, err = d.Hash.Auth(ctx, p, c.Params); err != nil {
+			return
+		}
+		defer clear(auth)
+		private, err = d.open(ctx, id, c.Secret, auth)
+	})
+	return private, err
 }
 
 func (d Desk) open(ctx context.Context, id keys.ID, blob tpm.Blob, auth []byte) (envelope.Private, error) {
@@ -94,17 +105,18 @@ func (d Desk) open(ctx context.Context, id keys.ID, blob tpm.Blob, auth []byte) 
 }
 
 // Sign signs a SHA-256 with the account's signing key. Errors: as Unlock.
-func (d Desk) Sign(ctx context.Context, c *book.Credential, p password.Password, digest [32]byte) ([]byte, error) {
-	auth, err := d.Hash.Auth(ctx, p, c.Params)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(auth)
-	signature, err := d.Chip.Sign(ctx, c.Signing, auth, digest)
-	if err != nil {
-		return nil, inWords(err)
-	}
-	return signature, nil
+func (d Desk) Sign(ctx context.Context, c *book.Credential, p password.Password, digest [32]byte) (signature []byte, err error) {
+	secret.Do(func() {
+		var auth []byte
+		if auth, err = d.Hash.Auth(ctx, p, c.Params); err != nil {
+			return
+		}
+		defer clear(auth)
+		if signature, err = d.Chip.Sign(ctx, c.Signing, auth, digest); err != nil {
+			err = inWords(err)
+		}
+	})
+	return signature, err
 }
 
 // inWords says in our words what the chip said.
