@@ -13,7 +13,7 @@ import (
 // ErrBadPerson reports what a person's record cannot be; the error says why.
 var ErrBadPerson = errors.New("book: cannot be entered")
 
-// longestName bounds a name and a mail address, in bytes: each has one byte of length in the 
+// longestName bounds a name and a mail address, in bytes: each has one byte of length in the
 const longestName = 255
 
 // Valid names every fault of a person who is to stand in the book, under id or anew under the zero ID. several says that
