@@ -36,10 +36,15 @@ type Chip interface {
 	Sign(ctx context.Context, signing tpm.Blob, auth []byte, digest [32]byte) ([]byte, error)
 }
 
+// Hasher makes the authorisation out of a password; vault/custody/password has the one a box uses.
+type Hasher interface {
+	Auth(ctx context.Context, p password.Password, params password.Params) ([]byte, error)
+}
+
 // Desk is where passwords are taken to the chip.
 type Desk struct {
 	Chip    Chip
-	Hash    *password.Hasher
+	Hash    Hasher
 	VaultID [keys.VaultIDSize]byte
 	Clock   func() time.Time
 }

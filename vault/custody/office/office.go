@@ -86,6 +86,7 @@ type Config struct {
 	Dir   string // custody/
 	Keys  Keys
 	Chip  account.Chip
+	Hash  account.Hasher // nil for the one a box uses
 	Ring  *custody.Ring
 	Clock func() time.Time
 	Log   *slog.Logger
@@ -151,12 +152,15 @@ func Open(ctx context.Context, cfg Config) (*Office, error) {
 	if cfg.Longest == 0 {
 		cfg.Longest = DefaultLongest
 	}
+	if cfg.Hash == nil {
+		cfg.Hash = password.NewHasher()
+	}
 	b, err := book.Open(ctx, cfg.book())
 	if err != nil {
 		return nil, err
 	}
 	o := &Office{cfg: cfg, vaultID: cfg.Keys.VaultID(), book: b, gate: backoff.New(cfg.Clock),
-		desk:     account.Desk{Chip: cfg.Chip, Hash: password.NewHasher(), VaultID: cfg.Keys.VaultID(), Clock: cfg.Clock},
+		desk:     account.Desk{Chip: cfg.Chip, Hash: cfg.Hash, VaultID: cfg.Keys.VaultID(), Clock: cfg.Clock},
 		sessions: make(map[string]*Session), used: make(map[keys.ID]uint64)}
 	if err := o.settle(ctx); err != nil {
 		return nil, fmt.Errorf("open the office: %w", err)

@@ -2,6 +2,7 @@ package office
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -80,7 +81,7 @@ func newRigOn(t *testing.T, chip tpm.Chip) *rig {
 	r := &rig{t: t, clock: custodytest.NewClock(), chip: chip, calls: map[keys.ID]wrapped{}}
 	r.keys = custodytest.NewKeys(t, chip, r.clock.Time)
 	r.cfg = Config{Dir: filepath.Join(t.TempDir(), "custody"), Keys: r.keys, Chip: chip, Ring: r.ring(filepath.Join(t.TempDir(), "keys")),
-		Clock: r.clock.Time, Log: slog.New(slog.DiscardHandler), Box: "linekeep", Commit: r.keys.Erase}
+		Clock: r.clock.Time, Log: slog.New(slog.DiscardHandler), Box: "linekeep", Hash: quick{}, Commit: r.keys.Erase}
 	if err := Create(t.Context(), r.cfg); err != nil {
 		t.Fatalf("Create: %v", err)
 	}
@@ -192,6 +193,18 @@ func (r *rig) hears(s *Session, id keys.ID) error {
 		r.t.Errorf("the data key of %s is another one: %v", id, err)
 	}
 	return nil
+}
+
+// quick is no slow hash: these tests are about everything else.
+type quick struct{}
+
+func (quick) Auth(_ context.Context, p password.Password, params password.Params) (auth []byte, err error) {
+	h := sha256.New()
+	h.Write(params.Salt[:])
+	if !p.IsZero() {
+		p.Use(func(b []byte) { h.Write(b) })
+	}
+	return h.Sum(nil), nil
 }
 
 const day = 24 * time.Hour
