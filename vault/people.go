@@ -115,6 +115,10 @@ func (v *Vault) SignIn(ctx context.Context, a office.Attempt) (*office.Session, 
 		return nil, err
 	}
 	if s.Holds() {
+		select {
+		case v.signed <- struct{}{}:
+		default: // the word before this one is not heard yet
+		}
 		if n, err := o.Fulfil(ctx, s, v); err != nil {
 			v.log.ErrorContext(ctx, "a grant could not be made", slog.Any("err", err))
 		} else if n > 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"linekeep/audio/segment"
 	"linekeep/drivers/tpm"
 	"linekeep/drivers/tpm/tpmtest"
 	"linekeep/vault"
@@ -182,4 +183,55 @@ func TestAVaultWhosePeopleCannotBeReadRecords(t *testing.T) {
 	if _, err := v.Play(context.Background(), only(t, v), v.Code); !errors.Is(err, vault.ErrNoPeople) {
 		t.Errorf("Play: %v", err)
 	}
+}
+
+// TestANewRecoveryCodeBringsAllCallsUnderTheNewKey also stops in mid-way, and has a Controller who goes home.
+func TestANewRecoveryCodeBringsAllCallsUnderTheNewKey(t *testing.T) {
+	v := vaulttest.New(t, "")
+	var calls []*talk.Talk
+	for n := range 3 {
+		calls = append(calls, talk.New(segment.Call(n+1), time.Now().Add(time.Duration(n)*time.Minute)))
+		v.Record(calls[n], 4)
+	}
+	office, err := v.People()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := v.SignIn(v.Ann)
+	old := v.Code
+	if v.Code, err = office.NewRecoveryCode(t.Context(), s, v.Ann.Password(t), v.Ann.Code(t)); err != nil {
+		t.Fatal(err)
+	}
+	s.End() // nobody is there who could wrap anything anew
+	after := talk.New(4, time.Now().Add(time.Hour))
+	v.Record(after, 4)
+	rows, err := v.Find(t.Context(), catalog.Query{})
+	if err != nil || len(rows) != 4 {
+		t.Fatal(rows, err)
+	}
+	plays := func() {
+		t.Helper()
+		for i, k := range append(calls[:3:3], after) {
+			v.Plays(rows[len(rows)-1-i].ID, k)
+		}
+	}
+	plays()
+	if _, err := v.Play(t.Context(), rows[0].ID, old); !errors.Is(err, vault.ErrWrongCode) {
+		t.Errorf("the old code: %v", err)
+	}
+	v.Stop()
+	v.Start()
+	vaulttest.Eventually(t, time.Minute, "the calls to wrap anew are counted", func() bool { return v.Status().Rewrap.Left == 3 })
+	v.SignIn(v.Ann)
+	vaulttest.Eventually(t, time.Minute, "nothing is under the earlier key", func() bool { return len(v.Status().People.Retired) == 0 })
+	if st := v.Status().Rewrap; st.Left != 0 || st.Done != 3 || st.Error != "" {
+		t.Errorf("%+v", st)
+	}
+	plays()
+	if report, err := v.Check(t.Context()); err != nil || len(report.Findings) != 0 {
+		t.Errorf("check: %+v, %v", report.Findings, err)
+	}
+	v.Stop()
+	v.Start()
+	plays()
 }

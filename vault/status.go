@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"linekeep/vault/custody/office"
+	"linekeep/vault/rewrap"
 	"linekeep/vault/space"
 	"linekeep/vault/store"
 )
@@ -22,6 +23,8 @@ type Status struct {
 	Custody string
 	// People is how custody stands: who holds the key, what waits.
 	People office.Status
+	// Rewrap is how far recordings are that come under another custody key.
+	Rewrap rewrap.Status
 }
 
 // beat is what the last heartbeat found.
@@ -48,7 +51,7 @@ func (v *Vault) Status() Status {
 	v.mu.Unlock()
 	people := v.people()
 	return Status{Status: v.store.Status(), Answers: b.ok, Since: b.since, Space: v.guard.Status(), StopsAt: v.cfg.Space.StopAll,
-		Findings: v.Findings(), Erasing: v.erasingStatus(), Custody: people.Fingerprint, People: people}
+		Findings: v.Findings(), Erasing: v.erasingStatus(), Custody: people.Fingerprint, People: people, Rewrap: v.rewrap.Status()}
 }
 
 // Findings are what was found wrong since the vault was opened.

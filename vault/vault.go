@@ -36,6 +36,7 @@ import (
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/recording"
+	"linekeep/vault/rewrap"
 	"linekeep/vault/space"
 	"linekeep/vault/store"
 )
@@ -122,6 +123,8 @@ type Vault struct {
 	keys    *keys.Keys
 	ring    *custody.Ring
 	office  *office.Office // nil where its people cannot be read
+	rewrap  *rewrap.Runner
+	signed  chan struct{} // somebody who holds the custody key signed in; one pending word is enough
 	journal *journal.Journal
 	months  *library.Months
 	store   *store.Store
@@ -193,7 +196,7 @@ func Open(ctx context.Context, cfg Config, chip tpm.Chip, log *slog.Logger) (*Va
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	v := &Vault{cfg: cfg, log: log, remend: make(chan struct{}, 1)}
+	v := &Vault{cfg: cfg, log: log, signed: make(chan struct{}, 1), remend: make(chan struct{}, 1)}
 	if err := v.open(ctx, chip); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the vault in %s: %w", cfg.Dir, err), v.release())
 	}
@@ -245,6 +248,7 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 	}
 	v.store, err = store.New(ctx, store.Config{Keys: v.keys, Public: now.Key, Custody: now.Number, Journal: v.journal, Guard: v.guard,
 		Months: v.months, Filer: v.catalog, Counters: v.counters, Filed: v.cfg.Filed, Clock: v.cfg.Clock, Log: v.log}, replay)
+	v.openRewrap()
 	return err
 }
 
@@ -283,6 +287,7 @@ func (v *Vault) Run(ctx context.Context) error {
 	g.Go(func() error { return v.store.Run(ctx) })
 	g.Go(func() error { return v.guard.Run(ctx) })
 	g.Go(func() error { return v.prepare(ctx) })
+	g.Go(func() error { return v.rewraps(ctx) })
 	g.Go(func() error { return v.mend(ctx) })
 	g.Go(func() error { return v.erase(ctx) })
 	return g.Wait()

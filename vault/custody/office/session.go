@@ -105,6 +105,18 @@ func (s *Session) wipeCustody() {
 	s.custody, s.until = nil, time.Time{}
 }
 
+// Holder is a session with the custody key, or nil: for what is done while a Controller is there.
+func (o *Office) Holder() *Session {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.sessions {
+		if s.Holds() {
+			return s
+		}
+	}
+	return nil
+}
+
 // Session is the session of a token, which is in use from now on. Errors: ErrEnded.
 func (o *Office) Session(token string) (*Session, error) {
 	o.mu.Lock()
@@ -232,6 +244,19 @@ func (s *Session) DataKey(slot keys.Slot, number uint32, wrap []byte) (seal.Data
 		return s.granted(slot, book.Hear)
 	}
 	return d, err
+}
+
+// Rewrap takes a recording's wrap to another custody key. Errors: ErrEnded, ErrNotAllowed, seal.ErrAltered.
+func (s *Session) Rewrap(slot keys.Slot, number uint32, wrap []byte, to envelope.Public) (moved []byte, err error) {
+	err = s.withCustody(func(all map[uint32]envelope.Private) error {
+		private, ok := all[number]
+		if !ok {
+			return fmt.Errorf("custody key %d of recording %s is not there", number, slot.ID)
+		}
+		moved, err = seal.Rewrap(s.office.vaultID, slot, private, to, wrap)
+		return err
+	})
+	return moved, err
 }
 
 // byCustody opens it by the custody key.
