@@ -2,11 +2,8 @@ package vault
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"linekeep/vault/custody/office"
-	"linekeep/vault/keys"
 	"linekeep/vault/rewrap"
 )
 
@@ -18,7 +15,7 @@ const RewrapPeriod = time.Minute
 const rewrapAgain = 2 * time.Second
 
 func (v *Vault) openRewrap() {
-	v.rewrap = rewrap.New(rewrap.Config{Keys: v.keys, Months: v.months, Store: v.store, Custody: rewrapping{v}, Clock: v.cfg.Clock})
+	v.rewrap = rewrap.New(rewrap.Config{Keys: v.keys, Months: v.months, Store: v.store, Custody: rewrap.Of(v.office), Clock: v.cfg.Clock})
 }
 
 // rewraps wraps recordings anew after a new recovery code, beside the recording.
@@ -41,44 +38,4 @@ func (v *Vault) rewraps(ctx context.Context) error {
 		}
 		timer.Reset(wait)
 	}
-}
-
-// rewrapping is the custody keys for package rewrap.
-type rewrapping struct{ v *Vault }
-
-// Retired implements rewrap.Custody.
-func (r rewrapping) Retired() ([]uint32, uint32, error) {
-	if r.v.office == nil {
-		return nil, 0, ErrNoPeople
-	}
-	now, err := r.v.office.Current()
-	if err != nil {
-		return nil, 0, err
-	}
-	st, err := r.v.office.Status()
-	return st.Retired, now.Number, err
-}
-
-// Unwrapping implements rewrap.Custody.
-func (r rewrapping) Unwrapping(do func(func(keys.Slot, uint32, []byte) ([]byte, error)) error) error {
-	s := r.v.office.Holder()
-	if s == nil {
-		return rewrap.ErrNobody
-	}
-	now, err := r.v.office.Current()
-	if err != nil {
-		return err
-	}
-	return do(func(slot keys.Slot, number uint32, wrap []byte) ([]byte, error) {
-		moved, err := s.Rewrap(slot, number, wrap, now.Key)
-		if errors.Is(err, office.ErrEnded) || errors.Is(err, office.ErrNotAllowed) {
-			return nil, rewrap.ErrNobody
-		}
-		return moved, err
-	})
-}
-
-// Drop implements rewrap.Custody.
-func (r rewrapping) Drop(ctx context.Context, numbers []uint32) error {
-	return r.v.office.Drop(ctx, numbers)
 }

@@ -28,7 +28,9 @@ type rule struct {
 }
 
 // rules are all alarms there are. Where since is left zero, it is when we first saw it.
-func rules() []rule { return slices.Concat(boxRules(), erasingRules(), memoryRules(), lineRules()) }
+func rules() []rule {
+	return slices.Concat(boxRules(), erasingRules(), custodyRules(), memoryRules(), lineRules())
+}
 
 func boxRules() []rule {
 	return []rule{

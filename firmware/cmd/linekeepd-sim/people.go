@@ -22,33 +22,36 @@ import (
 	"linekeep/vault/secret"
 )
 
-func codeFile(site string) string       { return filepath.Join(site, "recovery-code.txt") }
-func controllerFile(site string) string { return filepath.Join(site, "controller.json") }
+func codeFile(site string) string   { return filepath.Join(site, "recovery-code.txt") }
+func peopleFile(site string) string { return filepath.Join(site, "people.json") }
 
-// demoController is everything the demo's Controller has: on a real box the one is in their head, the other on their
-// telephone, and the third on paper.
-type demoController struct {
-	Remark    string   `json:"remark"`
+// demoPerson is somebody of the demo with all they have: on a real box the password is in their head, the second factor on
+// their telephone, and the codes on paper.
+type demoPerson struct {
 	Name      string   `json:"name"`
+	Mail      string   `json:"mail"`
+	Role      string   `json:"role"`
 	Password  string   `json:"password"`
 	Telephone string   `json:"telephone"` // what it would scan
 	Secret    string   `json:"secret"`    // the same, as 20 bytes in hex
-	Printed   []uint32 `json:"printed"`
+	Printed   []string `json:"printed"`   // as they stand on the sheet; the box knows which were used
 }
 
-// demoStaff are entered by name, as an Installer would. They have no accounts until the Controller gives them slips.
-func demoStaff() []office.NewPerson {
-	const boss = "boss@example.com"
-	return []office.NewPerson{
-		{Name: "Cara Controller", Mail: "cara@example.com", Roles: book.Controller, Boss: boss},
-		{Name: "Dana Director", Mail: "dana@example.com", Roles: book.Director, Boss: boss},
-		{Name: "Sam Staff", Mail: "sam@example.com", Roles: book.Staff, Boss: boss},
+// cast is who works at the demo's office. The first is the Controller whom the box is handed over to.
+func cast() []demoPerson {
+	return []demoPerson{
+		{Name: "Cara Controller", Mail: "cara@example.com", Role: "controller"},
+		{Name: "Cole Controller", Mail: "cole@example.com", Role: "controller"},
+		{Name: "Dana Director", Mail: "dana@example.com", Role: "director"},
+		{Name: "Sam Staff", Mail: "sam@example.com", Role: "staff"},
 	}
 }
 
+const boss = "boss@example.com"
+
 // makeVault makes the vault at the first start and hands it over to the demo's Controller. What a start cut short has left
 // is finished.
-func makeVault(ctx context.Context, o options, cfg config.Config, chip tpm.Chip) (err error) {
+func makeVault(ctx context.Context, o options, cfg config.Config, chip tpm.Chip) error {
 	vc := cfg.Vault()
 	if !vault.Exists(vc.Dir) {
 		if err := vault.Create(ctx, vc, chip); err != nil {
@@ -58,7 +61,7 @@ func makeVault(ctx context.Context, o options, cfg config.Config, chip tpm.Chip)
 	if _, err := os.Stat(codeFile(o.site)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	who, err := readController(controllerFile(o.site), filepath.Base(o.site))
+	people, err := readPeople(peopleFile(o.site), filepath.Base(o.site))
 	if err != nil {
 		return err
 	}
@@ -66,7 +69,7 @@ func makeVault(ctx context.Context, o options, cfg config.Config, chip tpm.Chip)
 	if err != nil {
 		return err
 	}
-	code, err := handOver(ctx, v, who)
+	code, err := handOver(ctx, v, people)
 	if err = errors.Join(err, v.Close(ctx)); err != nil {
 		return fmt.Errorf("hand over the demo site: %w", err)
 	}
@@ -75,83 +78,136 @@ func makeVault(ctx context.Context, o options, cfg config.Config, chip tpm.Chip)
 	return write(codeFile(o.site), []byte(text))
 }
 
-// handOver gives the recovery code: of the hand-over, or of one that a start cut short has left unwritten.
-func handOver(ctx context.Context, v *vault.Vault, who demoController) (custody.Code, error) {
-	people, err := v.People()
+// handOver hands the box over to the first of them and lets the others in. It gives the recovery code: of the hand-over, or,
+// where a start cut short has left that unwritten, a new one.
+func handOver(ctx context.Context, v *vault.Vault, people []demoPerson) (code custody.Code, err error) {
+	o, err := v.People()
 	if err != nil {
-		return custody.Code{}, err
+		return code, err
 	}
-	password := func() (secret.Password, error) { return secret.PasswordFrom([]byte(who.Password)) }
-	if !v.Status().People.Commissioning {
-		return newCode(ctx, v, who, password)
-	}
-	for _, p := range demoStaff() {
-		if _, err := people.Find(p.Name); err == nil {
-			continue
+	first := people[0]
+	fresh := v.Status().People.Commissioning
+	if fresh {
+		if _, err := o.Find(first.Name); errors.Is(err, office.ErrNoPerson) {
+			if _, _, err := o.Add(ctx, nil, first.entry()); err != nil {
+				return code, err
+			}
 		}
-		if _, _, err := people.Add(ctx, nil, p); err != nil {
-			return custody.Code{}, err
+		claim, err := first.claim("")
+		if err != nil {
+			return code, err
 		}
+		defer claim.Password.Wipe()
+		done, err := v.HandOver(ctx, claim)
+		if err != nil {
+			return code, err
+		}
+		code = done.Code
 	}
-	raw, err := hex.DecodeString(who.Secret)
+	password, err := first.password()
 	if err != nil {
-		return custody.Code{}, fmt.Errorf("the Controller's second factor: %w", err)
+		return code, err
 	}
-	factor, err := totp.From(raw)
+	defer password.Wipe()
+	// The last two codes of the sheet: whoever tries the demo begins with the first.
+	n := len(first.Printed)
+	s, err := v.SignIn(ctx, office.Attempt{Name: first.Name, Password: password, Code: first.Printed[n-1], Address: "local"})
 	if err != nil {
-		return custody.Code{}, err
-	}
-	typed, err := password()
-	if err != nil {
-		return custody.Code{}, err
-	}
-	defer typed.Wipe()
-	done, err := v.HandOver(ctx, office.Claim{Name: who.Name, Password: typed, Address: "local",
-		Factor: office.Factor{Secret: factor, Printed: who.Printed}, Proof: factor.Code(totp.StepAt(time.Now()))})
-	return done.Code, err
-}
-
-// newCode has the Controller make a recovery code, since nobody was shown the first.
-func newCode(ctx context.Context, v *vault.Vault, who demoController, password func() (secret.Password, error)) (custody.Code, error) {
-	people, err := v.People()
-	if err != nil {
-		return custody.Code{}, err
-	}
-	typed, err := password()
-	if err != nil {
-		return custody.Code{}, err
-	}
-	defer typed.Wipe()
-	if len(who.Printed) < 2 {
-		return custody.Code{}, errors.New("the Controller has no printed codes")
-	}
-	s, err := v.SignIn(ctx, office.Attempt{Name: who.Name, Password: typed, Code: totp.Show(who.Printed[0]), Address: "local"})
-	if err != nil {
-		return custody.Code{}, err
+		return code, err
 	}
 	defer s.End()
-	return people.NewRecoveryCode(ctx, s, typed, totp.Show(who.Printed[1]))
+	for _, p := range people[1:] {
+		if err := letIn(ctx, o, s, p); err != nil {
+			return code, fmt.Errorf("%s: %w", p.Name, err)
+		}
+	}
+	if fresh {
+		return code, nil
+	}
+	return o.NewRecoveryCode(ctx, s, password, first.Printed[n-2])
 }
 
-// readController reads the Controller's file, and makes it at the first start.
-func readController(path, box string) (who demoController, err error) {
+// letIn enters somebody and claims their account for them.
+func letIn(ctx context.Context, o *office.Office, by *office.Session, p demoPerson) error {
+	if _, err := o.Find(p.Name); err == nil {
+		return nil // at an earlier start
+	}
+	id, slip, err := o.Add(ctx, by, p.entry())
+	if err != nil {
+		return err
+	}
+	claim, err := p.claim(slip.Reveal())
+	if err != nil {
+		return err
+	}
+	defer claim.Password.Wipe()
+	if err := o.Claim(ctx, claim); err != nil {
+		return err
+	}
+	if p.entry().Roles.Has(book.Controller) {
+		return o.Admit(ctx, by, id)
+	}
+	return nil
+}
+
+func (p demoPerson) entry() office.NewPerson {
+	roles, err := book.ParseRoles(p.Role)
+	if err != nil {
+		roles = 0 // and is refused as such
+	}
+	return office.NewPerson{Name: p.Name, Mail: p.Mail, Roles: roles, Boss: boss}
+}
+
+func (p demoPerson) password() (secret.Password, error) {
+	return secret.PasswordFrom([]byte(p.Password))
+}
+
+func (p demoPerson) claim(slip string) (office.Claim, error) {
+	raw, err := hex.DecodeString(p.Secret)
+	if err != nil {
+		return office.Claim{}, fmt.Errorf("the second factor of %s: %w", p.Name, err)
+	}
+	defer clear(raw)
+	f := office.Factor{}
+	if f.Secret, err = totp.From(raw); err != nil {
+		return office.Claim{}, err
+	}
+	if f.Printed, err = totp.Read(p.Printed); err != nil {
+		return office.Claim{}, err
+	}
+	password, err := p.password()
+	return office.Claim{Name: p.Name, Slip: slip, Password: password, Factor: f, Proof: f.Secret.Code(totp.StepAt(time.Now())), Address: "local"}, err
+}
+
+// readPeople reads the people's file, and makes it at the first start.
+func readPeople(path, box string) (people []demoPerson, err error) {
 	text, err := os.ReadFile(path)
 	if err == nil {
-		err = json.Unmarshal(text, &who)
-		return who, err
+		if err = json.Unmarshal(text, &people); err == nil && len(people) == 0 {
+			err = errors.New("nobody is in it")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the demo's people: %w", err)
+		}
+		return people, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return who, fmt.Errorf("read the demo's Controller: %w", err)
+		return nil, fmt.Errorf("read the demo's people: %w", err)
 	}
-	f := office.NewFactor()
-	var shared string
-	f.Secret.Use(func(b []byte) { shared = hex.EncodeToString(b) })
-	who = demoController{Remark: "A demo only: on a real box nothing of this is on a disk.", Name: demoStaff()[0].Name, Password: "a demo's pass phrase, not a secret",
-		Telephone: f.Secret.URI(box, demoStaff()[0].Name), Secret: shared, Printed: f.Printed}
-	if text, err = json.MarshalIndent(who, "", "  "); err != nil {
-		return who, err
+	people = cast()
+	for i := range people {
+		f := office.NewFactor()
+		people[i].Password = "a demo's pass phrase, no secret"
+		people[i].Telephone = f.Secret.URI(box, people[i].Name)
+		f.Secret.Use(func(b []byte) { people[i].Secret = hex.EncodeToString(b) })
+		for _, code := range f.Printed {
+			people[i].Printed = append(people[i].Printed, totp.Show(code))
+		}
 	}
-	return who, write(path, append(text, '\n'))
+	if text, err = json.MarshalIndent(people, "", "  "); err != nil {
+		return nil, fmt.Errorf("write the demo's people: %w", err)
+	}
+	return people, write(path, append(text, '\n'))
 }
 
 // write makes a file that is there whole before the next step depends on it.

@@ -146,6 +146,18 @@ func Show(code uint32) string {
 	return text[:4] + " " + text[4:]
 }
 
+// Read reads codes as Show writes them.
+func Read(sheet []string) (codes []uint32, err error) {
+	for _, text := range sheet {
+		v, err := strconv.ParseUint(plain(text), 10, 32)
+		if err != nil || len(plain(text)) != printedDigits {
+			return nil, ErrWrong // what was typed may be half right, so it is not repeated
+		}
+		codes = append(codes, uint32(v))
+	}
+	return codes, nil
+}
+
 // CheckPrinted gives what is left of the codes once the typed one is used. Errors: ErrWrong.
 func CheckPrinted(typed string, codes []uint32) (left []uint32, err error) {
 	typed = plain(typed)
