@@ -133,6 +133,7 @@ func (v *Vault) mayCommit() bool {
 // before, and the orders that the others are in.
 func (v *Vault) order(ctx context.Context, p erasure.Pending, ids []keys.ID) (done []erasure.Certificate, given []time.Time, err error) {
 	orders := v.eraser.list.Orders()
+	rows := v.catalog.Have(ids...)
 	for _, id := range distinct(ids) {
 		if i := slices.IndexFunc(orders, func(o erasure.Pending) bool { return slices.Contains(o.Calls, id) }); i >= 0 {
 			given = append(given, orders[i].Given)
@@ -146,8 +147,10 @@ func (v *Vault) order(ctx context.Context, p erasure.Pending, ids []keys.ID) (do
 			done = append(done, c)
 			continue
 		}
-		if err := v.recorded(ctx, id); err != nil {
-			return nil, nil, err
+		if !rows[id] || v.library.Gone(id) {
+			if err := v.recorded(ctx, id); err != nil {
+				return nil, nil, err
+			}
 		}
 		p.Calls = append(p.Calls, id)
 	}
@@ -179,15 +182,12 @@ func distinct(ids []keys.ID) []keys.ID {
 	})
 }
 
-// recorded says whether there is such a recording, in whatever state.
+// recorded says whether there is such a recording, in whatever state, though it has no row.
 func (v *Vault) recorded(ctx context.Context, id keys.ID) error {
 	if shard, err := v.keys.Shard(id.Shard); err != nil || !isRecording(shard) || v.library.Gone(id) {
 		return fmt.Errorf("%w: %s", ErrNotThere, id)
 	}
 	if v.store.Unfiled(id) {
-		return nil
-	}
-	if _, err := v.catalog.Row(id); err == nil {
 		return nil
 	}
 	r, err := v.library.Open(ctx, id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"linekeep/vault/catalog/block"
@@ -57,6 +58,28 @@ func (c *Catalog) Holding(ids ...keys.ID) []keys.ID {
 	}
 	slices.SortFunc(holding, block.CompareIDs)
 	return holding
+}
+
+// Have gives those of the recordings that have a row, shown or hidden. It asks each block once.
+func (c *Catalog) Have(ids ...keys.ID) map[keys.ID]bool {
+	c.mu.RLock()
+	blocks := c.blocks
+	have := make(map[keys.ID]bool)
+	for _, id := range ids {
+		if _, ok := c.byID[id]; ok {
+			have[id] = true
+		}
+	}
+	c.mu.RUnlock()
+	want := setOf(ids)
+	for _, b := range blocks {
+		held, err := c.heldBy(b, want)
+		if err != nil {
+			continue // whoever asks looks into the months' folders for the rest
+		}
+		maps.Copy(have, held)
+	}
+	return have
 }
 
 func setOf(ids []keys.ID) map[keys.ID]bool {

@@ -147,6 +147,7 @@ func (l *List) follow(f firstOf) {
 	}
 	for i := range got.records {
 		e := &got.records[i].Entry
+		l.strike(e.Ordered)
 		if e.Number != l.number+1 || e.Before != l.hash {
 			l.note(fmt.Errorf("%w: erasure %d does not follow %d: some in between are gone", ErrAltered, e.Number, l.number))
 		}
@@ -195,7 +196,8 @@ func (l *List) Newest() uint64 {
 }
 
 // Done makes an entry of an order that was carried out: its slots are in no root that the chip opens. Certify has the
-// chip sign the entry. Nil = it stands in the list and is an order no more. Doing it twice makes one entry.
+// chip sign the entry. Nil = it stands in the list and is an order no more: in the orders' file it stands until that is next
+// written, and whoever reads both passes it over. Doing it twice makes one entry.
 func (l *List) Done(ctx context.Context, p Pending, epoch uint64, chip tpm.Identity,
 	certify func(context.Context, [32]byte) (tpm.Certificate, error)) (Certificate, error) {
 	l.mu.Lock()
@@ -216,17 +218,16 @@ func (l *List) Done(ctx context.Context, p Pending, epoch uint64, chip tpm.Ident
 			return c, fmt.Errorf("write an erasure down: %w", err)
 		}
 	}
-	left := slices.DeleteFunc(slices.Clone(l.orders), func(o Pending) bool { return o.Given.Equal(p.Given) })
-	if len(left) == len(l.orders) {
-		return c, nil
-	}
-	if err := l.writeOrders(left); err != nil {
-		return c, fmt.Errorf("strike out an order: %w", err)
-	}
+	l.strike(p.Given)
 	return c, nil
 }
 
-// inTail finds the entry of an order that a power cut kept from being struck out.
+// strike takes out an order that has its entry. mu is held.
+func (l *List) strike(given time.Time) {
+	l.orders = slices.DeleteFunc(slices.Clone(l.orders), func(o Pending) bool { return o.Given.Equal(given) })
+}
+
+// inTail finds the entry of an order that was carried out before.
 func (l *List) inTail(p Pending) (Certificate, bool) {
 	for _, c := range l.tail.records {
 		if c.Entry.Ordered.Equal(p.Given) {

@@ -111,7 +111,7 @@ func TestAPowerCutLeavesAnOrderOrItsEntry(t *testing.T) {
 			}
 		}
 	}
-	if cuts < 3*18 { // three files, twice, each written, renamed, and its folder synced
+	if cuts < 3*12 { // two files, twice, each written, renamed, and its folder synced
 		t.Errorf("%d cuts", cuts)
 	}
 }
