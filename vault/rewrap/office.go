@@ -39,7 +39,9 @@ func (b ByOffice) Unwrapping(do func(func(keys.Slot, uint32, []byte) ([]byte, er
 }
 
 // Drop implements Custody.
-func (b ByOffice) Drop(ctx context.Context, numbers []uint32) error { return b.Office.Drop(ctx, numbers) }
+func (b ByOffice) Drop(ctx context.Context, numbers []uint32) error {
+	return b.Office.Drop(ctx, numbers)
+}
 
 // nobody is the custody of a vault whose people cannot be read: nothing can be done.
 type nobody struct{}
