@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"linekeep/drivers/tpm"
-	"linekeep/drivers/tpm/tpmtest"
 )
 
 // flakyMode is what happens to the call of the chip that is hit.
@@ -25,14 +24,15 @@ func (m flakyMode) String() string {
 	return [...]string{"well", "lost", "reply lost", "dead", "dead after", "", "stops"}[m]
 }
 
-// flaky is a chip in memory that fails at one call, of whatever kind.
+// flaky is a chip that fails at one call, of whatever kind.
 type flaky struct {
-	*tpmtest.Memory
+	tpm.Sealer
 	mode  flakyMode
 	hit   int
 	calls int
 	moves int
 	dead  bool
+	die   func() // what makes a real one dead; may be nil
 }
 
 var errChip = fmt.Errorf("%w: by the test", tpm.ErrUnavailable)
@@ -50,26 +50,29 @@ func (f *flaky) call(do func() error) error {
 	if f.mode == chipReply || f.mode == chipDeadAfter {
 		_ = do() // nobody hears of it
 	}
+	if f.dead && f.die != nil {
+		f.die()
+	}
 	return errChip
 }
 
 func (f *flaky) Seal(ctx context.Context, secret []byte, epoch uint64) (b tpm.Blob, err error) {
-	err = f.call(func() error { b, err = f.Memory.Seal(ctx, secret, epoch); return err })
+	err = f.call(func() error { b, err = f.Sealer.Seal(ctx, secret, epoch); return err })
 	return b, err
 }
 
 func (f *flaky) Unseal(ctx context.Context, blob tpm.Blob, epoch uint64) (b []byte, err error) {
-	err = f.call(func() error { b, err = f.Memory.Unseal(ctx, blob, epoch); return err })
+	err = f.call(func() error { b, err = f.Sealer.Unseal(ctx, blob, epoch); return err })
 	return b, err
 }
 
 func (f *flaky) Epoch(ctx context.Context) (n uint64, err error) {
-	err = f.call(func() error { n, err = f.Memory.Epoch(ctx); return err })
+	err = f.call(func() error { n, err = f.Sealer.Epoch(ctx); return err })
 	return n, err
 }
 
 func (f *flaky) Advance(ctx context.Context, owner []byte, from uint64) (n uint64, err error) {
-	err = f.call(func() error { n, err = f.Memory.Advance(ctx, owner, from); return err })
+	err = f.call(func() error { n, err = f.Sealer.Advance(ctx, owner, from); return err })
 	if err == nil && f.mode == chipStops {
 		f.moves++
 		f.dead = f.moves-1 == f.hit
@@ -78,10 +81,10 @@ func (f *flaky) Advance(ctx context.Context, owner []byte, from uint64) (n uint6
 }
 
 func (f *flaky) Own(ctx context.Context, owner, lockout []byte) error {
-	return f.call(func() error { return f.Memory.Own(ctx, owner, lockout) })
+	return f.call(func() error { return f.Sealer.Own(ctx, owner, lockout) })
 }
 
 func (f *flaky) Owned(ctx context.Context) (owner, lockout bool, err error) {
-	err = f.call(func() error { owner, lockout, err = f.Memory.Owned(ctx); return err })
+	err = f.call(func() error { owner, lockout, err = f.Sealer.Owned(ctx); return err })
 	return owner, lockout, err
 }

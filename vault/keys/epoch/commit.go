@@ -97,7 +97,7 @@ func (a *Attempt) Bytes() int64 { return 2 * int64(len(a.file)+len(a.backup)) }
 func (r *Root) move(ctx context.Context, a *Attempt) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), chipTime)
 	defer cancel()
-	at, err := r.advance(ctx, a.Contents.Owner, a.ID.Epoch)
+	at, err := r.advance(ctx, a.Contents.Owner, a.From, a.ID.Epoch)
 	switch {
 	case err == nil:
 		r.accept(a)
@@ -114,16 +114,13 @@ func (r *Root) move(ctx context.Context, a *Attempt) error {
 	return fmt.Errorf("%w: the chip stands at %d, the root is of epoch %d: %w", ErrUnfinished, at, a.ID.Epoch, err)
 }
 
-// advance moves the chip's counter up to an epoch. With an error it tells where the counter stands, and 0 if the chip
-// does not say.
-func (r *Root) advance(ctx context.Context, owner secret.Key, to uint64) (uint64, error) {
-	at, err := r.chip.Epoch(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("ask the chip for its epoch: %w", err)
-	}
+// advance moves the chip's counter up to an epoch, from where it is said to stand. With an error it tells where the
+// counter stands, and 0 if the chip does not say.
+func (r *Root) advance(ctx context.Context, owner secret.Key, at, to uint64) (uint64, error) {
 	var faults []error
 	for at < to {
 		var next uint64
+		var err error
 		owner.Use(func(auth []byte) { next, err = r.chip.Advance(ctx, auth, at) })
 		if err != nil {
 			faults = append(faults, err)
@@ -186,7 +183,11 @@ func (r *Root) Finish(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), chipTime)
 	defer cancel()
-	if _, err := r.advance(ctx, owner, to); err != nil {
+	at, err := r.chip.Epoch(ctx)
+	if err == nil {
+		_, err = r.advance(ctx, owner, at, to)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnfinished, err)
 	}
 	r.setBehind(false)
