@@ -45,7 +45,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"await": await, "exits": exits, "newest": newest, "lasts": lasts, "mode": mode, "hidden": hidden, "flip": flip,
-			"readme": readmeCommands,
+			"readme": readmeCommands, "person": person,
 		},
 	})
 }
@@ -164,6 +164,28 @@ func lasts(ts *testscript.TestScript, neg bool, args []string) {
 	if math.Abs(got-want) > 0.007 || said["channels"] != args[2] {
 		ts.Fatalf("%s lasts %v s with %s channels; want %v s, %s", args[0], got, said["channels"], want, args[2])
 	}
+}
+
+// person NUMBER CODE has somebody of the demo at hand: $WHO is their name, password.txt and code.txt are what they type.
+func person(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: person number code")
+	}
+	var people []struct {
+		Name, Password string
+		Printed        []string
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("site/people.json")), &people))
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	code, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if n >= len(people) || code >= len(people[n].Printed) {
+		ts.Fatalf("the demo has %d people", len(people))
+	}
+	ts.Setenv("WHO", people[n].Name)
+	ts.Check(os.WriteFile(ts.MkAbs("password.txt"), []byte(people[n].Password+"\n"), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("code.txt"), []byte(people[n].Printed[code]+"\n"), 0o600))
 }
 
 // mode FILE OCTAL wants a file's mode.

@@ -45,6 +45,9 @@ func (f *fakeVault) Keys(context.Context) (service.Keys, error) {
 }
 
 func (f *fakeVault) Erase(_ context.Context, e service.Erasure) (service.Erased, error) {
+	if e.As != "" && (!says(e.Password, "right") || e.Code != "123 456") {
+		return service.Erased{}, service.ErrSignIn
+	}
 	if e.Calls[0] != "7-42" {
 		return service.Erased{}, fmt.Errorf("%w: %s", service.ErrNoCall, e.Calls[0])
 	}
@@ -136,6 +139,11 @@ func TestWhatIsAskedIsAnswered(t *testing.T) {
 	}
 	if e, err := c.Erase(t.Context(), service.Erasure{Calls: []string{"7-42"}, Why: "objection"}); err != nil || e.Certificates[0] != "objection" {
 		t.Errorf("Erase: got %+v, %v", e, err)
+	}
+	for word, want := range map[string]error{"right": nil, "left": service.ErrSignIn} {
+		if _, err := c.Erase(t.Context(), service.Erasure{Calls: []string{"7-42"}, As: "Ann", Password: typed(word), Code: "123 456"}); !errors.Is(err, want) {
+			t.Errorf("Erase as Ann, %s: %v, want %v", word, err, want)
+		}
 	}
 	if e, err := c.Erase(t.Context(), service.Erasure{Calls: []string{"7-43"}}); !errors.Is(err, service.ErrNoCall) {
 		t.Errorf("Erase of no call: got %+v, %v; want ErrNoCall", e, err)

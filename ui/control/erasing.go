@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"linekeep/ui/service"
+	"linekeep/vault/secret"
 )
 
 func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
@@ -16,10 +17,16 @@ func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) erase(w http.ResponseWriter, r *http.Request) {
 	var e service.Erasure
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&e); err != nil {
-		s.refuse(w, r, fmt.Errorf("%w: not a question to erase calls: %w", service.ErrBadQuestion, err))
+	var err error
+	secret.Do(func() {
+		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion))
+		dec.DisallowUnknownFields()
+		err = dec.Decode(&e)
+	})
+	defer e.Password.Wipe()
+	if err != nil {
+		// What was sent may hold a password, so it is not repeated.
+		s.refuse(w, r, fmt.Errorf("%w: not a question to erase calls", service.ErrBadQuestion))
 		return
 	}
 	v, err := s.svc.Erase(r.Context(), service.Machine, e)
@@ -33,7 +40,18 @@ func (c *Client) Keys(ctx context.Context) (v service.Keys, err error) {
 
 // Erase erases calls for good.
 func (c *Client) Erase(ctx context.Context, e service.Erasure) (v service.Erased, err error) {
-	body, err := json.Marshal(e)
+	var body []byte
+	defer func() { clear(body) }() // the way is a socket of this box
+	secret.Do(func() {
+		question := struct {
+			service.Erasure
+			Password string // in the place of the one that is never marshalled
+		}{Erasure: e}
+		if !e.Password.IsZero() {
+			e.Password.Use(func(b []byte) { question.Password = string(b) })
+		}
+		body, err = json.Marshal(question)
+	})
 	if err != nil {
 		return v, fmt.Errorf("ask to erase: %w", err)
 	}

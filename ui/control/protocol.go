@@ -53,6 +53,7 @@ func codes() []struct {
 	}{
 		{service.ErrNotAllowed, "not_allowed", http.StatusForbidden},
 		{service.ErrNoCall, "no_call", http.StatusNotFound},
+		{service.ErrSignIn, "sign_in", http.StatusUnauthorized},
 		{service.ErrWrongCode, "wrong_code", http.StatusUnauthorized},
 		{service.ErrBadQuestion, "bad_question", http.StatusBadRequest},
 		{service.ErrVaultLocked, "vault_locked", http.StatusLocked},

@@ -7,9 +7,14 @@ import (
 	"fmt"
 	"time"
 
+	"linekeep/drivers/tpm"
 	"linekeep/vault"
+	"linekeep/vault/custody/backoff"
+	"linekeep/vault/custody/book"
+	"linekeep/vault/custody/office"
 	"linekeep/vault/erasure"
 	"linekeep/vault/keys"
+	"linekeep/vault/secret"
 )
 
 // maxErased bounds one question to erase: what fits into it.
@@ -51,10 +56,13 @@ type Backup struct {
 	Trouble string    `json:",omitempty"`
 }
 
-// Erasure asks to erase calls.
+// Erasure asks to erase calls. Once the box is handed over it takes a Controller, who signs in for this one act.
 type Erasure struct {
-	Calls []string
-	Why   string // order, objection, retention, hand-over or mistake; empty is order
+	Calls    []string
+	Why      string          // order, objection, retention, hand-over or mistake; empty is order
+	As       string          // name or mail address of the Controller
+	Password secret.Password // never logged, never kept. Whoever asks wipes it
+	Code     string          // what the Controller's telephone shows, or a printed code
 }
 
 // Erased says what became of it.
@@ -73,7 +81,7 @@ func (s *Service) Keys(ctx context.Context, who Caller) (Keys, error) {
 	return s.vault.Keys(ctx)
 }
 
-// Erase erases calls for good. Errors: ErrNoCall, ErrBadQuestion, and nothing was ordered.
+// Erase erases calls for good. Errors: ErrNoCall, ErrBadQuestion, ErrSignIn, ErrNotAllowed, and nothing was ordered.
 func (s *Service) Erase(ctx context.Context, who Caller, e Erasure) (Erased, error) {
 	if err := allowed(who, ActErase); err != nil {
 		return Erased{}, err
@@ -121,6 +129,9 @@ func (o opened) Erase(ctx context.Context, e Erasure) (Erased, error) {
 		}
 		ids = append(ids, id)
 	}
+	if err := o.controller(ctx, &e); err != nil {
+		return Erased{}, err
+	}
 	made, err := o.vault.Erase(ctx, why, ids...)
 	done := Erased{Calls: e.Calls}
 	for _, c := range made {
@@ -135,4 +146,33 @@ func (o opened) Erase(ctx context.Context, e Erasure) (Erased, error) {
 		return Erased{}, fmt.Errorf("erase: %w", err)
 	}
 	return done, nil
+}
+
+// controller has the Controller sign in who orders it, and out again. While the box is being commissioned there is none,
+// and its calls are test calls.
+func (o opened) controller(ctx context.Context, e *Erasure) error {
+	if o.vault.Status().People.Commissioning {
+		return nil
+	}
+	if e.As == "" || e.Password.IsZero() {
+		return fmt.Errorf("%w: only a Controller can have calls erased", ErrSignIn)
+	}
+	s, err := o.vault.SignIn(ctx, office.Attempt{Name: e.As, Password: e.Password, Code: e.Code, Address: "local"})
+	switch {
+	case errors.Is(err, tpm.ErrUnavailable) && !errors.Is(err, office.ErrLocked):
+		return fmt.Errorf("sign in: %w", err) // nobody's fault but the chip's
+	case errors.Is(err, office.ErrDenied), errors.Is(err, office.ErrLocked), errors.Is(err, backoff.ErrWait):
+		return fmt.Errorf("%w: %w", ErrSignIn, err)
+	case err != nil:
+		return fmt.Errorf("sign in: %w", err)
+	}
+	defer s.End()
+	_, roles, err := s.Who()
+	if err != nil {
+		return fmt.Errorf("sign in: %w", err)
+	}
+	if !roles.Has(book.Controller) {
+		return fmt.Errorf("%w: %s, who is no Controller", ErrNotAllowed, ActErase)
+	}
+	return nil
 }

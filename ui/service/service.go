@@ -25,6 +25,8 @@ var (
 	ErrNotAllowed = errors.New("service: not allowed")
 	// ErrNoCall reports an id under which the vault holds nothing.
 	ErrNoCall = errors.New("service: no such call")
+	// ErrSignIn reports that somebody must sign in, or that a name, password or code is wrong, or that too many were.
+	ErrSignIn = errors.New("service: not signed in")
 	// ErrWrongCode reports a recovery code that does not open this vault, or is mistyped.
 	ErrWrongCode = errors.New("service: wrong recovery code")
 	// ErrBadQuestion reports a question that makes no sense, and says which part of it.

@@ -71,6 +71,8 @@ func (p program) erase(ctx context.Context, args []string) error {
 	f := newFlags("erase")
 	f.Func("call", "", func(id string) error { e.Calls = append(e.Calls, id); return nil })
 	f.StringVar(&e.Why, "why", "", "")
+	f.StringVar(&e.As, "as", "", "")
+	password, code := f.String("password", "", ""), f.String("code", "", "")
 	out := f.String("o", "", "")
 	if err := parse(f, args); err != nil {
 		return err
@@ -80,6 +82,13 @@ func (p program) erase(ctx context.Context, args []string) error {
 	}
 	if _, err := os.Lstat(*out); *out != "" && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %s is there already: %w", errUsage, *out, err) // said before the call is gone
+	}
+	if e.As != "" {
+		var err error
+		if e.Password, e.Code, err = credentials(*password, *code); err != nil {
+			return err
+		}
+		defer e.Password.Wipe()
 	}
 	done, err := p.client.Erase(ctx, e)
 	if err != nil {

@@ -16,6 +16,7 @@
 //	5  there is no such call
 //	6  the recovery code is wrong
 //	7  the certificate proves nothing
+//	8  somebody must sign in, or their name, password or code is wrong
 package main
 
 import (
@@ -42,6 +43,7 @@ const (
 	exitNoCall
 	exitWrongCode
 	exitNotProved
+	exitSignIn
 )
 
 const usage = `usage: linekeepctl [--socket PATH] [--json] COMMAND
@@ -54,8 +56,9 @@ const usage = `usage: linekeepctl [--socket PATH] [--json] COMMAND
                              copies a call out of the vault
   check                      reads the whole vault: missing, extra, altered
   keys                       epoch, commits, what is to be erased, key backup, fingerprints
-  erase --call ID [--call ID] [--why order|objection|mistake] [-o FILE]
-                             erases calls for good, and prints the certificate
+  erase --call ID [--call ID] --as NAME [--why order|objection|mistake] [-o FILE]
+                             erases calls for good, and prints the certificate. A Controller signs in for it: password and
+                             code are asked for, or read from --password FILE and --code FILE, which nobody else may read
   certificate verify FILE    what a certificate of erasure proves; asks nobody
 
   linekeepctl --offline --config FILE check
@@ -105,6 +108,7 @@ func exitStatus(err error) int {
 		{service.ErrWrongCode, exitWrongCode},
 		{service.ErrBadQuestion, exitUsage},
 		{errNotProved, exitNotProved},
+		{service.ErrSignIn, exitSignIn},
 	} {
 		if errors.Is(err, c.err) {
 			return c.status

@@ -22,6 +22,7 @@ func TestExitStatusSaysWhatWentWrong(t *testing.T) {
 	}{
 		{nil, 0}, {errors.New("anything"), 1}, {errUsage, 2}, {service.ErrBadQuestion, 2}, {errNotWell, 3},
 		{control.ErrNoDaemon, 4}, {errNoVault, 4}, {service.ErrNoCall, 5}, {service.ErrWrongCode, 6},
+		{errNotProved, 7}, {service.ErrSignIn, 8},
 	} {
 		err := c.err
 		if err != nil {
