@@ -44,6 +44,14 @@ func (f *fakeVault) Keys(context.Context) (service.Keys, error) {
 	return service.Keys{Vault: "a0a1", Epoch: 5, Classes: []service.Class{{Name: "standard", Shards: 1, Used: 3, Slots: 16384}}, Backup: service.Backup{State: "off"}}, nil
 }
 
+// People knows one password and gives a slip for whoever has it.
+func (f *fakeVault) People(_ context.Context, o service.PeopleOrder) (service.PeopleDone, error) {
+	if !says(o.Password, "open sesame") || !says(o.Factor, "00ff") || !o.Recovery.IsZero() {
+		return service.PeopleDone{}, fmt.Errorf("%w: %s", service.ErrSignIn, o.As)
+	}
+	return service.PeopleDone{Slip: "slip of " + o.Name}, nil
+}
+
 func (f *fakeVault) Erase(_ context.Context, e service.Erasure) (service.Erased, error) {
 	if e.As != "" && (!says(e.Password, "right") || e.Code != "123 456") {
 		return service.Erased{}, service.ErrSignIn
@@ -226,5 +234,24 @@ func TestASocketLeftByAKilledProcessIsTakenOver(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestAnOrderAboutPeopleArrivesWithItsSecrets(t *testing.T) {
+	client, logged, _ := serve(t, &fakeVault{})
+	order := service.PeopleOrder{Do: "reset", As: "Ann", Password: typed("open sesame"), Factor: typed("00ff"), Name: "Bob"}
+	if done, err := client.People(t.Context(), order); err != nil || done.Slip != "slip of Bob" {
+		t.Errorf("People: got %+v, %v", done, err)
+	}
+	order.Password = typed("a wrong one")
+	if _, err := client.People(t.Context(), order); !errors.Is(err, service.ErrSignIn) || strings.Contains(err.Error(), "wrong one") {
+		t.Errorf("a wrong password: %v", err)
+	}
+	order.Do = "dance"
+	if _, err := client.People(t.Context(), order); !errors.Is(err, service.ErrBadQuestion) {
+		t.Errorf("an order there is not: %v", err)
+	}
+	if strings.Contains(logged.String(), "sesame") {
+		t.Error("the log has a password")
 	}
 }

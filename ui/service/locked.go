@@ -19,4 +19,8 @@ func (l locked) Find(context.Context, Query) (List, error)      { return List{},
 func (l locked) Play(context.Context, io.Writer, Playing) error { return l.err() }
 func (l locked) Check(context.Context) (check.Report, error)    { return check.Report{}, l.err() }
 func (l locked) Keys(context.Context) (Keys, error)             { return Keys{}, l.err() }
+func (l locked) People(context.Context, PeopleOrder) (PeopleDone, error) {
+	return PeopleDone{}, l.err()
+}
+
 func (l locked) Erase(context.Context, Erasure) (Erased, error) { return Erased{}, l.err() }

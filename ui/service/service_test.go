@@ -48,6 +48,10 @@ func (f *fakeVault) Play(ctx context.Context, w io.Writer, _ Playing) error {
 
 func (f *fakeVault) Keys(context.Context) (Keys, error) { return Keys{Epoch: 5}, nil }
 
+func (f *fakeVault) People(_ context.Context, o PeopleOrder) (PeopleDone, error) {
+	return PeopleDone{Slip: o.Name}, nil
+}
+
 func (f *fakeVault) Erase(_ context.Context, e Erasure) (Erased, error) {
 	return Erased{Calls: e.Calls}, nil
 }
@@ -61,6 +65,10 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		ActLines:  func(c Caller) error { _, err := s.Lines(t.Context(), c); return err },
 		ActCalls:  func(c Caller) error { _, err := s.Calls(t.Context(), c, Query{}); return err },
 		ActKeys:   func(c Caller) error { _, err := s.Keys(t.Context(), c); return err },
+		ActPeople: func(c Caller) error {
+			_, err := s.People(t.Context(), c, PeopleOrder{Do: "list"})
+			return err
+		},
 		ActErase: func(c Caller) error {
 			_, err := s.Erase(t.Context(), c, Erasure{Calls: []string{"7-42"}})
 			return err
@@ -94,6 +102,7 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		{ActCalls, Visitor, false}, {ActCalls, Machine, true},
 		{ActCheck, Visitor, false}, {ActCheck, Machine, true},
 		{ActKeys, Visitor, false}, {ActKeys, Machine, true},
+		{ActPeople, Visitor, false}, {ActPeople, Machine, true}, {ActPeople, "", false},
 		{ActErase, Visitor, false}, {ActErase, Machine, true}, {ActErase, "", false},
 		{ActPlay, Visitor, false}, {ActPlay, Machine, true}, {ActPlay, "", false},
 	} {

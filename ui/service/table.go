@@ -27,6 +27,8 @@ const (
 	ActKeys   Act = "keys"
 	// ActErase erases a call for good.
 	ActErase Act = "erase"
+	// ActPeople is everything about people. Who may do it says, beside this table, the session of whoever signs in for it.
+	ActPeople Act = "people"
 	// ActRecover opens a locked vault: with the code and the button, so whoever has both may.
 	ActRecover Act = "recover"
 	// ActPress presses the button of a box that has none: linekeepd-sim's.
@@ -35,7 +37,7 @@ const (
 
 // Acts are all of them, for tests and for the list of endpoints.
 func Acts() []Act {
-	return []Act{ActStatus, ActLines, ActCalls, ActCheck, ActPlay, ActKeys, ActErase, ActRecover, ActPress}
+	return []Act{ActStatus, ActLines, ActCalls, ActCheck, ActPlay, ActKeys, ActErase, ActPeople, ActRecover, ActPress}
 }
 
 // callers is the permission table. Calls, play and erase are the machine's for now, so that the spine can be tried from end
@@ -44,7 +46,7 @@ func callers(a Act) []Caller {
 	switch a {
 	case ActStatus, ActLines, ActRecover:
 		return []Caller{Visitor, Machine}
-	case ActCheck, ActCalls, ActPlay, ActKeys, ActErase, ActPress:
+	case ActCheck, ActCalls, ActPlay, ActKeys, ActErase, ActPeople, ActPress:
 		return []Caller{Machine}
 	}
 	return nil

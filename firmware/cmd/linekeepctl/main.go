@@ -88,7 +88,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "linekeepctl:", err)
 	}
 	if errors.Is(err, errUsage) {
-		fmt.Fprint(os.Stderr, "\n"+usage)
+		fmt.Fprint(os.Stderr, "\n"+usage+peopleUsage)
 	}
 	os.Exit(exitStatus(err))
 }
@@ -126,7 +126,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.BoolVar(&p.json, "json", false, "")
 	if err := parse(flags, args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(out, usage)
+			fmt.Fprint(out, usage+peopleUsage)
 			return nil
 		}
 		return err
@@ -155,6 +155,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return p.keys(ctx, rest)
 	case "erase":
 		return p.erase(ctx, rest)
+	case "people":
+		return p.people(ctx, rest)
+	case "handover":
+		return p.people(ctx, append([]string{"hand-over"}, rest...))
 	case "calls":
 		return p.calls(ctx, rest)
 	case "play":

@@ -38,6 +38,7 @@ func TestAWrongCommandLineIsRefusedBeforeAnythingIsAsked(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"fly"}, {"--loud", "status"}, {"status", "now"}, {"lines", "--all"}, {"check", "7-42"}, {"calls", "--shortest", "long"},
 		{"calls", "--from", "yesterday"}, {"play", "--call", "7-42"}, {"play", "--call", "7-42", "--recovery-code", "f", "-o", "x.mp3"},
+		{"people"}, {"people", "list", "all"}, {"people", "factor"}, {"people", "add", "--salary", "9"},
 		{"--offline", "status"}, {"--offline", "check", "deep"},
 	} {
 		if err := run(t.Context(), args, io.Discard); !errors.Is(err, errUsage) {
