@@ -34,6 +34,7 @@ type Keys struct {
 	Backup  Backup
 	Chip    string // fingerprint of the key that signs certificates
 	Custody string // fingerprint of the key that recordings are locked with
+	Holders int    // people who hold that key; with fewer than two, losing one may lose it
 }
 
 // Class is how full the shards of a class are.
@@ -95,7 +96,8 @@ func (s *Service) Erase(ctx context.Context, who Caller, e Erasure) (Erased, err
 func (o opened) Keys(context.Context) (Keys, error) {
 	st := o.vault.KeyState()
 	k := Keys{Vault: hex.EncodeToString(st.VaultID[:]), Epoch: st.Epoch, Written: st.Written, Doomed: st.Doomed, Due: st.Due, Orders: st.Waiting,
-		Commits: Commits{Today: st.Wear.Today, Budget: st.Wear.Budget, Total: st.Wear.Total}, Chip: st.Chip, Custody: st.Custody}
+		Commits: Commits{Today: st.Wear.Today, Budget: st.Wear.Budget, Total: st.Wear.Total}, Chip: st.Chip, Custody: st.Custody,
+		Holders: o.vault.Status().People.Holders}
 	for _, s := range st.Shards {
 		k.Classes = append(k.Classes, Class{Name: s.Class, Shards: s.Shards, Used: s.Used, Slots: s.Slots})
 	}

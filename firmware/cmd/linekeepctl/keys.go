@@ -41,12 +41,19 @@ func sayKeys(w io.Writer, k service.Keys) {
 		fmt.Fprintf(w, "Not erased yet:\t%s\n", k.Trouble)
 	}
 	fmt.Fprintf(w, "Key backup:\t%s\n", backup(k.Backup, layout))
-	fmt.Fprintf(w, "Custody key:\t%s\n", k.Custody)
+	fmt.Fprintf(w, "Custody key:\t%s, held by %s\n", k.Custody, people(k.Holders))
 	fmt.Fprintf(w, "Chip:\t%s\n\n", k.Chip)
 	fmt.Fprintln(w, "CLASS\tSHARDS\tUSED\tSLOTS")
 	for _, c := range k.Classes {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\n", c.Name, c.Shards, c.Used, c.Slots)
 	}
+}
+
+func people(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return fmt.Sprintf("%d people", n)
 }
 
 func due(t time.Time) string {
