@@ -106,12 +106,8 @@ func (r *Runner) Pass(ctx context.Context) error {
 		return nil
 	}
 	names, err := r.cfg.Months.Names()
-	if err != nil {
-		r.note(-1, 0, err)
-		return nil
-	}
 	left := 0
-	var errs []error
+	errs := []error{err}
 	for _, name := range names {
 		n, err := r.month(ctx, name, now)
 		if ctx.Err() != nil {
@@ -171,13 +167,13 @@ func (r *Runner) month(ctx context.Context, name string, now uint32) (left int, 
 			}
 			r.note(-1, len(made), nil)
 		}
-		if errors.Is(werr, ErrNobody) {
-			return len(all) - len(made), nil
+		nobody := errors.Is(werr, ErrNobody)
+		if !nobody {
+			broken = errors.Join(broken, werr)
 		}
-		if ctx.Err() != nil {
-			return len(all) - len(made), nil
+		if nobody || ctx.Err() != nil {
+			return len(all) - len(made), broken
 		}
-		broken = errors.Join(broken, werr)
 		all = all[len(batch):]
 	}
 	return 0, broken

@@ -70,8 +70,9 @@ type Keys interface {
 }
 
 const (
-	// DefaultIdle and DefaultLongest bound a session.
-	DefaultIdle    = 15 * time.Minute
+	// DefaultIdle is how long a session lasts that nobody uses.
+	DefaultIdle = 15 * time.Minute
+	// DefaultLongest is how long any session lasts.
 	DefaultLongest = 8 * time.Hour
 	// SlipLife is how long an account can be claimed after it was entered or reset.
 	SlipLife = 7 * 24 * time.Hour

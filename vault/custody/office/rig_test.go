@@ -27,10 +27,9 @@ type rig struct {
 	keys  *custodytest.Keys
 	cfg   Config
 	*Office
-	code    custody.Code
-	ann     *human // the first Controller
-	calls   map[keys.ID]wrapped
-	codeNow custody.Public
+	code  custody.Code
+	ann   *human // the first Controller
+	calls map[keys.ID]wrapped
 }
 
 // human is somebody with a password and a telephone.

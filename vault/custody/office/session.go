@@ -196,7 +196,7 @@ func (s *Session) who() (book.Found[*book.Person], error) {
 	return s.office.person(s.Person)
 }
 
-// Name and roles of the person, as they stand now. Errors: ErrEnded.
+// Who is the person's name and roles, as they stand now. Errors: ErrEnded.
 func (s *Session) Who() (name string, roles book.Roles, err error) {
 	p, err := s.who()
 	if err != nil {
