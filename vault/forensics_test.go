@@ -221,6 +221,9 @@ func TestP13_NothingOfAnErasedCallOpens(t *testing.T) {
 	if now.Roots == 0 || now.Refused < 3 || now.Has(s.victim) || now.Has(s.block) || !now.Has(s.next) {
 		t.Errorf("%d roots opened, %d refused, victim %v, block %v, neighbour %v", now.Roots, now.Refused, now.Has(s.victim), now.Has(s.block), now.Has(s.next))
 	}
+	if !long() {
+		now.Sample(16, s.victim, s.next, s.block)
+	}
 	s.opens("the erased call", now, victim, false)
 	s.opens("the block that held its row", now, row, false)
 	s.opens("its neighbour", now, neighbour, true)
@@ -229,6 +232,7 @@ func TestP13_NothingOfAnErasedCallOpens(t *testing.T) {
 	past := tpmtest.Start(t)
 	past.Restore(t, s.past)
 	then := s.watched.Evidence.Attack(t.Context(), t, past.OpenWith(t, s.tpm.Demo))
+	then.Sample(16, s.victim, s.block)
 	s.opens("with the chip's past, the erased call", then, victim, true)
 	s.opens("with the chip's past, the block", then, row, true)
 

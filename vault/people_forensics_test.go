@@ -166,6 +166,14 @@ func (v *erasable) lost(what string, kind byte, before officeFile, past *tpmtest
 	s := &scene{erasable: v}
 	now := watched.Evidence.Attack(v.t.Context(), v.t, v.chip)
 	then := watched.Evidence.Attack(v.t.Context(), v.t, past)
+	named := []keys.ID{before.slot, after.slot}
+	for _, e := range slices.Concat(gone, kept) {
+		named = append(named, e.id)
+	}
+	then.Sample(16, named...)
+	if !long() {
+		now.Sample(16, named...)
+	}
 	s.opens(what, now, before.targets(vaultID, gone), false)
 	s.opens(what+", what stays", now, after.targets(vaultID, kept), true)
 	s.opens(what+", with the chip's past", then, before.targets(vaultID, gone), true)
