@@ -121,7 +121,9 @@ func (r *Root) advance(ctx context.Context, owner secret.Key, at, to uint64) (ui
 	for at < to {
 		var next uint64
 		var err error
-		owner.Use(func(auth []byte) { next, err = r.chip.Advance(ctx, auth, at) })
+		secret.Do(func() { // the authorisation passes through the sessions of the library that speaks to the chip
+			owner.Use(func(auth []byte) { next, err = r.chip.Advance(ctx, auth, at) })
+		})
 		if err != nil {
 			faults = append(faults, err)
 			if next, err = r.chip.Epoch(ctx); err != nil {

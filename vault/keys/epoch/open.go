@@ -134,7 +134,12 @@ func (r *Root) tryRoot(ctx context.Context, id root.ID) (rootKey secret.Key, err
 	return rootKey, nil
 }
 
-func (r *Root) unsealRoot(ctx context.Context, id root.ID, file []byte) (root.File, *root.Contents, secret.Key, error) {
+func (r *Root) unsealRoot(ctx context.Context, id root.ID, file []byte) (f root.File, c *root.Contents, key secret.Key, err error) {
+	secret.Do(func() { f, c, key, err = r.unsealed(ctx, id, file) })
+	return f, c, key, err
+}
+
+func (r *Root) unsealed(ctx context.Context, id root.ID, file []byte) (root.File, *root.Contents, secret.Key, error) {
 	fail := func(err error) (root.File, *root.Contents, secret.Key, error) {
 		return root.File{}, nil, secret.Key{}, err
 	}

@@ -67,7 +67,9 @@ func (r *Root) own(ctx context.Context) error {
 }
 
 func (r *Root) give(ctx context.Context, owner secret.Key, lockout []byte) (err error) {
-	owner.Use(func(owner []byte) { err = r.chip.Own(ctx, owner, lockout) })
+	secret.Do(func() {
+		owner.Use(func(owner []byte) { err = r.chip.Own(ctx, owner, lockout) })
+	})
 	if err != nil {
 		return fmt.Errorf("own the chip: %w", err)
 	}

@@ -35,7 +35,13 @@ type sealed struct {
 }
 
 // seal makes a root under a fresh key. The chip opens it once before anything relies on it.
-func (r *Root) seal(ctx context.Context, id root.ID, c *root.Contents) (sealed, error) {
+func (r *Root) seal(ctx context.Context, id root.ID, c *root.Contents) (s sealed, err error) {
+	// The contents in clear, and the key on its way to the chip, would lie on the heap.
+	secret.Do(func() { s, err = r.sealFresh(ctx, id, c) })
+	return s, err
+}
+
+func (r *Root) sealFresh(ctx context.Context, id root.ID, c *root.Contents) (sealed, error) {
 	c.Written = r.clock().UTC().Truncate(time.Second)
 	s := sealed{id: id, contents: c}
 	rootKey := secret.New()
