@@ -2,10 +2,17 @@ package firmware
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,13 +48,24 @@ func TestStories(t *testing.T) {
 			env.Setenv("EXAMPLE", example)
 			env.Setenv("README", filepath.Join(filepath.Dir(example), "..", "..", "README.md"))
 			env.Setenv("CTL", "site/control.sock")
+			address, err := freeAddress()
+			if err != nil {
+				return err
+			}
+			env.Setenv("ADDRESS", address)
 			return startTPM(env)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"await": await, "exits": exits, "newest": newest, "lasts": lasts, "mode": mode, "hidden": hidden, "flip": flip,
-			"readme": readmeCommands, "person": person,
+			"readme": readmeCommands, "person": person, "tpm": tpm, "rescue": rescue,
 		},
 	})
+}
+
+// chip is a story's software TPM, which it can switch off, wipe, and switch on again.
+type chip struct {
+	dir, socket string
+	stop        func()
 }
 
 // startTPM gives the story a software TPM: $TPM is its socket.
@@ -56,20 +74,96 @@ func startTPM(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	socket := filepath.Join(dir, "sock")
-	env.Setenv("TPM", socket)
-	ctx, cancel := context.WithCancel(context.Background())
-	chip := exec.CommandContext(ctx, "swtpm", "socket", "--tpm2", "--tpmstate", "dir="+dir, "--server", "type=unixio,path="+socket,
-		"--ctrl", "type=unixio,path="+socket+".ctrl", "--flags", "not-need-init,startup-clear")
+	c := &chip{dir: dir, socket: filepath.Join(dir, "sock"), stop: func() {}}
+	env.Setenv("TPM", c.socket)
+	env.Values["tpm"] = c
 	env.Defer(func() {
-		cancel()
-		_ = chip.Wait() // it was killed, and says so
+		c.stop()
 		os.RemoveAll(dir)
 	})
-	if err := chip.Start(); err != nil {
+	return c.start()
+}
+
+func (c *chip) start() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	process := exec.CommandContext(ctx, "swtpm", "socket", "--tpm2", "--tpmstate", "dir="+c.dir, "--server", "type=unixio,path="+c.socket,
+		"--ctrl", "type=unixio,path="+c.socket+".ctrl", "--flags", "not-need-init,startup-clear")
+	if err := process.Start(); err != nil {
+		cancel()
 		return err
 	}
-	return poll(func() bool { _, err := os.Stat(socket); return err == nil })
+	c.stop = func() {
+		cancel()
+		_ = process.Wait() // it was killed, and says so
+		c.stop = func() {}
+	}
+	return poll(func() bool { _, err := os.Stat(c.socket); return err == nil })
+}
+
+// tpm off|on|wipe switches the story's chip off, as a dead one is, or on, or makes it as from the factory.
+func tpm(ts *testscript.TestScript, neg bool, args []string) {
+	c := ts.Value("tpm").(*chip)
+	switch {
+	case neg || len(args) != 1:
+		ts.Fatalf("usage: tpm off|on|wipe")
+	case args[0] == "off":
+		c.stop()
+		ts.Check(os.RemoveAll(c.socket))
+	case args[0] == "on":
+		ts.Check(c.start())
+	case args[0] == "wipe":
+		c.stop()
+		ts.Check(os.RemoveAll(c.socket))
+		ts.Check(os.RemoveAll(filepath.Join(c.dir, "tpm2-00.permall")))
+		ts.Check(c.start())
+	}
+}
+
+// rescue STATUS CODE-FILE sends the code to the rescue page, whose certificate must be the one that status told of, and
+// wants an HTTP status. What the page says is the command's output.
+func rescue(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: rescue status code-file")
+	}
+	out, _ := command(ts, []string{"linekeepctl", "--socket", ts.Getenv("CTL"), "--json", "status"}).Output() // not all is well, and it says so
+	var st struct{ Rescue string }
+	ts.Check(json.Unmarshal(out, &st))
+	code := ts.ReadFile(args[1])
+	rows := strings.Split(strings.TrimSpace(code), "\n")
+	page := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(c tls.ConnectionState) error {
+			sum := sha256.Sum256(c.PeerCertificates[0].Raw)
+			if got := strings.ToUpper(hex.EncodeToString(sum[:])); got != strings.ReplaceAll(st.Rescue, " ", "") {
+				return fmt.Errorf("the page shows %s, the sheet says %s", got, st.Rescue)
+			}
+			return nil
+		}}}}
+	defer page.CloseIdleConnections()
+	res, err := page.PostForm("https://"+consoleAddress(ts)+"/", url.Values{"code": {rows[len(rows)-1]}})
+	ts.Check(err)
+	body, err := io.ReadAll(res.Body)
+	ts.Check(errors.Join(err, res.Body.Close()))
+	if got := strconv.Itoa(res.StatusCode); got != args[0] {
+		ts.Fatalf("the rescue page answers %s, want %s:\n%s", got, args[0], body)
+	}
+}
+
+// consoleAddress is where the site's console answers, as its settings say.
+func consoleAddress(ts *testscript.TestScript) string {
+	m := regexp.MustCompile(`(?m)^address = "([^"]+)"`).FindStringSubmatch(ts.ReadFile("site/linekeep.toml"))
+	if m == nil {
+		ts.Fatalf("the settings name no address")
+	}
+	return m[1]
+}
+
+// freeAddress is one that nobody listens at now.
+func freeAddress() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return ln.Addr().String(), ln.Close()
 }
 
 // poll asks again until it is so, or waitFor is over.
@@ -126,9 +220,9 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("%s", out)
 }
 
-// newest sets $CALL and $SECONDS to the newest call's id and length.
-func newest(ts *testscript.TestScript, neg bool, _ []string) {
-	out, err := command(ts, []string{"linekeepctl", "--socket", ts.Getenv("CTL"), "--json", "calls", "--limit", "1"}).Output()
+// newest [PATTERN] sets $CALL and $SECONDS to the id and length of the newest call, or of the newest whose id matches.
+func newest(ts *testscript.TestScript, neg bool, args []string) {
+	out, err := command(ts, []string{"linekeepctl", "--socket", ts.Getenv("CTL"), "--json", "calls", "--limit", "100"}).Output()
 	ts.Check(err)
 	var list struct {
 		Calls []struct {
@@ -137,11 +231,15 @@ func newest(ts *testscript.TestScript, neg bool, _ []string) {
 		}
 	}
 	ts.Check(json.Unmarshal(out, &list))
-	if neg || len(list.Calls) != 1 {
-		ts.Fatalf("calls: %s", out)
+	pattern := regexp.MustCompile(strings.Join(args, ""))
+	for _, c := range list.Calls {
+		if !neg && pattern.MatchString(c.ID) {
+			ts.Setenv("CALL", c.ID)
+			ts.Setenv("SECONDS", fmt.Sprint(c.Length.Seconds()))
+			return
+		}
 	}
-	ts.Setenv("CALL", list.Calls[0].ID)
-	ts.Setenv("SECONDS", fmt.Sprint(list.Calls[0].Length.Seconds()))
+	ts.Fatalf("calls: %s", out)
 }
 
 // lasts FILE SECONDS CHANNELS asks ffprobe, which knows nothing of us.

@@ -13,14 +13,16 @@ import (
 	"linekeep/vault/check"
 	"linekeep/vault/custody"
 	"linekeep/vault/custody/office"
+	"linekeep/vault/eraser"
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
+	"linekeep/vault/lock"
 )
 
 // Check reads the whole vault again, while it records; see vault/check.
 func (v *Vault) Check(ctx context.Context) (check.Report, error) {
 	return check.Run(ctx, &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.keys.Verify, Custody: v.verifyCustody,
-		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.list.Verify, Ballast: filepath.Join(v.cfg.Dir, ballastName),
+		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.List().Verify, Ballast: filepath.Join(v.cfg.Dir, ballastName),
 		Unfiled: v.store.UnfiledIDs, Marks: v.keys.Marks(), Found: v.Findings()})
 }
 
@@ -29,7 +31,7 @@ func (v *Vault) Check(ctx context.Context) (check.Report, error) {
 func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Logger) (report check.Report, err error) {
 	v := &Vault{cfg: cfg, log: log}
 	defer func() { err = errors.Join(err, v.release()) }()
-	if v.lock, err = lockDir(cfg.Dir); err != nil {
+	if v.lock, err = lock.Take(cfg.Dir); err != nil {
 		return report, err
 	}
 	if err = v.openKeys(ctx, chip); err != nil {
@@ -40,11 +42,11 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 	}
 	// Whatever a month's folder or the catalogue needs to be opened after a power cut, its owner does at the next
 	// start; here nothing is written.
-	if err := v.openErasures(true); err != nil {
+	if v.eraser, err = eraser.Inspect(v.eraserConfig()); err != nil {
 		return report, err
 	}
 	v.months = library.NewMonths(library.MonthsConfig{Dir: cfg.Dir, Key: v.keys.Folder, ReadOnly: true, Clock: cfg.Clock, Log: log})
-	v.library = &library.Library{Keys: v.keys, Months: v.months, Hidden: v.hides}
+	v.library = &library.Library{Keys: v.keys, Months: v.months, Hidden: v.eraser.Hides}
 	replay, err := journal.Inspect(journal.Config{Dir: filepath.Join(cfg.Dir, journalDir), VaultID: v.keys.VaultID(), Key: v.keys.Outer(outerJournal)})
 	if err != nil {
 		return report, err
@@ -52,7 +54,7 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 	in := &check.Vault{Dir: cfg.Dir, Library: v.library, Keys: v.keys.Verify,
 		Custody: func() []error { return office.Inspect(officeConfig(cfg, v.keys, v.ring)) },
 		Journal: func() ([]*journal.Damage, error) { return replay.Damages, nil },
-		Ballast: filepath.Join(cfg.Dir, ballastName), Erased: v.eraser.list.Findings, Found: v.keys.Findings()}
+		Ballast: filepath.Join(cfg.Dir, ballastName), Erased: v.eraser.List().Findings, Found: v.keys.Findings()}
 	if !replay.Clean { // its unfinished recordings are finished at the next start
 		in.Unfiled, in.Marks = replay.Unfiled, replay.Marks()
 	}
@@ -71,7 +73,7 @@ func (v *Vault) inspectCatalog(ctx context.Context, in *check.Vault) []error {
 	}
 	v.rows = rows
 	cfg := catalog.Defaults()
-	cfg.Clock, cfg.Hidden = v.cfg.Clock, v.hiddenIDs
+	cfg.Clock, cfg.Hidden = v.cfg.Clock, v.eraser.Hidden
 	if v.catalog, err = catalog.Open(ctx, cfg, rows, v.keys, v.log); err != nil {
 		return append(rows.Findings(), err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"linekeep/audio/segment"
+	"linekeep/drivers/tpm"
 	"linekeep/drivers/tpm/tpmdev"
 	"linekeep/vault"
 	"linekeep/vault/vaulttest"
@@ -28,6 +29,7 @@ type orders struct {
 	Policy string   // a file
 	Round  int      // distinguishes the calls of one child from those of the next
 	Erase  []string // calls to be erased, instead of recording
+	Beside bool     // record beside the vault, as if it did not open
 }
 
 const (
@@ -56,6 +58,18 @@ func child(text string) error {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
+	ctx := context.Background()
+	cfg := vault.Defaults(o.Dir)
+	cfg.Space = vaulttest.Space()
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: childLevel(o)}))
+	if o.Beside {
+		d, err := vault.OpenDegraded(ctx, cfg, tpm.ErrUnavailable, log)
+		if err != nil {
+			return err
+		}
+		go func() { _ = d.Run(ctx) }() // never returns: the process is killed
+		return speak(ctx, d, o.Round)
+	}
 	data, err := os.ReadFile(o.Policy)
 	if err != nil {
 		return err
@@ -64,17 +78,14 @@ func child(text string) error {
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
 	chip, err := tpmdev.Open(ctx, o.Socket, policy, policy.Ref)
 	if err != nil {
 		return err
 	}
-	cfg := vault.Defaults(o.Dir)
-	cfg.Space = vaulttest.Space()
 	if len(o.Erase) > 0 {
 		cfg.Clock = o.clock()
 	}
-	v, err := vault.Open(ctx, cfg, chip, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	v, err := vault.Open(ctx, cfg, chip, log)
 	if err != nil {
 		return err
 	}
@@ -85,7 +96,9 @@ func child(text string) error {
 	return speak(ctx, v, o.Round)
 }
 
-func speak(ctx context.Context, v *vault.Vault, round int) error {
+func speak(ctx context.Context, v interface {
+	Commit(ctx context.Context, g *segment.Group) error
+}, round int) error {
 	var calls [childCalls]*talk.Talk
 	var left [childCalls]int
 	begun := 0
@@ -121,4 +134,12 @@ func speak(ctx context.Context, v *vault.Vault, round int) error {
 			return err
 		}
 	}
+}
+
+// childLevel leaves out what a child beside the vault says at its start: that the vault is locked is what the test is about.
+func childLevel(o orders) slog.Level {
+	if o.Beside {
+		return slog.LevelError + 1
+	}
+	return slog.LevelError
 }

@@ -11,4 +11,4 @@ import (
 
 func (v *Vault) Keys() *keys.Keys              { return v.keys }
 func (v *Vault) Catalog() *catalog.Catalog     { return v.catalog }
-func (v *Vault) ErasePass(ctx context.Context) { v.erasePass(ctx) }
+func (v *Vault) ErasePass(ctx context.Context) { v.eraser.Pass(ctx) }

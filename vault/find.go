@@ -33,8 +33,8 @@ func (v *Vault) openCatalog(ctx context.Context, replay *journal.Replay) (err er
 			v.find(ctx, fmt.Errorf("%w: the catalogue has %d commits of %d; it is completed from the manifests", store.ErrTailLost, have, c.Commits))
 			v.mending = true
 		}
-		if c.Folder == erasuresDir && v.eraser.list.Newest() < c.Commits {
-			v.find(ctx, fmt.Errorf("%w: the list of erasures ends with %d of %d", erasure.ErrAltered, v.eraser.list.Newest(), c.Commits))
+		if c.Folder == erasuresDir && v.eraser.List().Newest() < c.Commits {
+			v.find(ctx, fmt.Errorf("%w: the list of erasures ends with %d of %d", erasure.ErrAltered, v.eraser.List().Newest(), c.Commits))
 		}
 		if c.Folder == catalogDir && have > c.Commits && replay.Clean {
 			v.find(ctx, fmt.Errorf("%w: the catalogue has %d commits, the journal knows of %d", store.ErrJournalOld, have, c.Commits))
@@ -42,7 +42,7 @@ func (v *Vault) openCatalog(ctx context.Context, replay *journal.Replay) (err er
 		}
 	}
 	cfg := catalog.Defaults()
-	cfg.Clock, cfg.Hidden = v.cfg.Clock, v.hiddenIDs
+	cfg.Clock, cfg.Hidden = v.cfg.Clock, v.eraser.Hidden
 	if v.catalog, err = catalog.Open(ctx, cfg, v.rows, v.keys, v.log); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (v *Vault) catalogOptions() folder.Options {
 }
 
 func (v *Vault) counters() []journal.Counter {
-	return []journal.Counter{{Folder: catalogDir, Commits: v.rows.Commits()}, {Folder: erasuresDir, Commits: v.eraser.list.Newest()}}
+	return []journal.Counter{{Folder: catalogDir, Commits: v.rows.Commits()}, {Folder: erasuresDir, Commits: v.eraser.List().Newest()}}
 }
 
 func (v *Vault) find(ctx context.Context, err error) {

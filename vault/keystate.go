@@ -34,7 +34,7 @@ type ShardState struct {
 func (v *Vault) KeyState() KeyState {
 	return KeyState{VaultID: v.keys.VaultID(), Epoch: v.keys.Epoch(), Written: v.keys.Written(), Shards: v.shardStates(),
 		Doomed: len(v.keys.AllDoomed()), Due: v.keys.Due(), Chip: erasure.Fingerprint(v.keys.Chip()),
-		Custody: v.people().Fingerprint, Erasing: v.erasingStatus()}
+		Custody: v.people().Fingerprint, Erasing: v.eraser.Status()}
 }
 
 func (v *Vault) shardStates() []ShardState {

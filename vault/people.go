@@ -92,6 +92,14 @@ func (v *Vault) commitUrgent(ctx context.Context) error {
 func (v *Vault) switched(p custody.Public) {
 	if v.store != nil {
 		v.store.SetCustody(p.Number, p.Key)
+		v.sayClear(context.Background())
+	}
+}
+
+// sayClear tells a box whose vault is locked which keys are in force now. A failure is mended by the next start.
+func (v *Vault) sayClear(ctx context.Context) {
+	if err := v.refreshClear(ctx); err != nil {
+		v.find(ctx, fmt.Errorf("what a locked vault would need is not on the disk: %w", err))
 	}
 }
 
@@ -162,7 +170,7 @@ func (v *Vault) HandOver(ctx context.Context, claim office.Claim) (HandedOver, e
 	next, err := o.HandOver(ctx, claim)
 	if err == nil {
 		err = v.store.Quiet(func() (uint32, envelope.Public, error) {
-			return next.Public.Number, next.Public.Key, v.endCommissioning(ctx, next.Recovery)
+			return next.Public.Number, next.Public.Key, v.eraser.Alone(func() error { return v.endCommissioning(ctx, next.Recovery) })
 		})
 	}
 	if serr := o.Settle(ctx); err == nil && serr != nil {
@@ -171,16 +179,14 @@ func (v *Vault) HandOver(ctx context.Context, claim office.Claim) (HandedOver, e
 	if err != nil {
 		return HandedOver{}, fmt.Errorf("hand over: %w", err)
 	}
+	v.sayClear(ctx)
 	v.log.InfoContext(ctx, "handed over", slog.String("fingerprint", next.Public.Key.Fingerprint()))
 	return HandedOver{Code: next.Code, Fingerprint: next.Public.Key.Fingerprint()}, nil
 }
 
 // endCommissioning erases every slot that was handed out for calls and their catalogue, and the commissioning key. The store
-// holds still.
+// and the eraser hold still.
 func (v *Vault) endCommissioning(ctx context.Context, recovery envelope.Public) error {
-	v.eraser.turn.Lock()
-	defer v.eraser.turn.Unlock()
-	defer v.hide()
 	rows, err := v.Find(ctx, catalog.Query{})
 	if err != nil {
 		return err

@@ -25,6 +25,9 @@ type Status struct {
 	People office.Status
 	// Rewrap is how far recordings are that come under another custody key.
 	Rewrap rewrap.Status
+	// Locked is why the vault does not open, of a Degraded one, and since when it is so; nil of an open vault.
+	Locked      error
+	LockedSince time.Time
 }
 
 // beat is what the last heartbeat found.
@@ -51,7 +54,7 @@ func (v *Vault) Status() Status {
 	v.mu.Unlock()
 	people := v.people()
 	return Status{Status: v.store.Status(), Answers: b.ok, Since: b.since, Space: v.guard.Status(), StopsAt: v.cfg.Space.StopAll,
-		Findings: v.Findings(), Erasing: v.erasingStatus(), Custody: people.Fingerprint, People: people, Rewrap: v.rewrap.Status()}
+		Findings: v.Findings(), Erasing: v.eraser.Status(), Custody: people.Fingerprint, People: people, Rewrap: v.rewrap.Status()}
 }
 
 // Findings are what was found wrong since the vault was opened.
@@ -59,7 +62,7 @@ func (v *Vault) Findings() []error {
 	found := append(v.keys.Findings(), v.store.Findings()...)
 	found = append(found, v.rows.Findings()...)
 	found = append(found, v.catalog.Findings()...)
-	found = append(found, v.eraser.list.Findings()...)
+	found = append(found, v.eraser.List().Findings()...)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return append(found, v.found...)

@@ -23,18 +23,20 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"linekeep/audio/segment"
 	"linekeep/drivers/tpm"
 	"linekeep/vault/catalog"
+	"linekeep/vault/clear"
 	"linekeep/vault/custody"
 	"linekeep/vault/custody/holding"
 	"linekeep/vault/custody/office"
+	"linekeep/vault/eraser"
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
+	"linekeep/vault/lock"
 	"linekeep/vault/recording"
 	"linekeep/vault/rewrap"
 	"linekeep/vault/space"
@@ -43,7 +45,7 @@ import (
 
 var (
 	// ErrLocked reports that another process has the vault open.
-	ErrLocked = errors.New("vault: open in another process")
+	ErrLocked = lock.ErrTaken
 	// ErrExists reports that Create found a vault there already.
 	ErrExists = errors.New("vault: there is one already")
 	// ErrNotFiled reports a recording that is up, or whose last seconds are still being moved.
@@ -60,7 +62,6 @@ const (
 	catalogDir  = "catalog"
 	erasuresDir = "erasures"
 	ballastName = "ballast"
-	lockName    = "lock"
 
 	// PreparePeriod is how often the vault sees to it that next month's keys exist: they are due three days ahead.
 	PreparePeriod = time.Hour
@@ -89,6 +90,9 @@ type Config struct {
 	Box                         string        // the box's name, which no password may be
 	SeveralRoles                bool          // one person may have several roles: the site says so
 	SessionIdle, SessionLongest time.Duration // when a session ends; zero for the defaults of custody/office
+	// Excluded says whether a call is of a number that is never recorded, for calls recorded while the vault was locked and
+	// nobody could look into that list: the merge leaves them out. May be nil.
+	Excluded func(catalog.Row) bool
 }
 
 // Defaults is the configuration of a vault in dir with one retention class.
@@ -131,7 +135,7 @@ type Vault struct {
 	library *library.Library
 	rows    *folder.Folder // of the catalogue
 	catalog *catalog.Catalog
-	eraser  eraser
+	eraser  *eraser.Eraser
 	mending bool          // the catalogue is to be completed from the manifests; Run's alone once it runs
 	remend  chan struct{} // and once more; one pending word is enough
 	// outdated: the journal is older than the catalogue, so its marks are old too.
@@ -151,11 +155,11 @@ func Create(ctx context.Context, cfg Config, chip tpm.Sealer) (err error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return fmt.Errorf("make the vault's folder: %w", err)
 	}
-	lock, err := lockDir(cfg.Dir)
+	held, err := lock.Take(cfg.Dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer func() { err = errors.Join(err, held.Close()) }()
 	dir := filepath.Join(cfg.Dir, keysDir)
 	if Exists(cfg.Dir) {
 		return fmt.Errorf("%w: %s", ErrExists, cfg.Dir)
@@ -173,6 +177,14 @@ func Create(ctx context.Context, cfg Config, chip tpm.Sealer) (err error) {
 		return err
 	}
 	if err := k.Prepare(ctx, cfg.Classes, cfg.Clock()); err != nil {
+		return err
+	}
+	// From the first day on the box can record beside a vault that does not open.
+	inClear, err := makeClear(cfg.Classes, k, ring)
+	if err != nil {
+		return err
+	}
+	if err := clear.Write(dir, inClear); err != nil {
 		return err
 	}
 	j, _, err := journal.Open(journal.Config{Dir: filepath.Join(cfg.Dir, journalDir), VaultID: k.VaultID(), Key: k.Outer(outerJournal)})
@@ -204,7 +216,7 @@ func Open(ctx context.Context, cfg Config, chip tpm.Chip, log *slog.Logger) (*Va
 }
 
 func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
-	if v.lock, err = lockDir(v.cfg.Dir); err != nil {
+	if v.lock, err = lock.Take(v.cfg.Dir); err != nil {
 		return err
 	}
 	if v.guard, err = space.New(v.cfg.Space, v.cfg.Dir, v.log); err != nil {
@@ -223,7 +235,7 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 	if err != nil {
 		return err
 	}
-	if err = v.openErasures(false); err != nil {
+	if v.eraser, err = eraser.Open(v.eraserConfig()); err != nil {
 		return err
 	}
 	if err = v.openCatalog(ctx, replay); err != nil {
@@ -240,14 +252,17 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 		v.log.ErrorContext(ctx, "keys for coming recordings not made", slog.Any("err", err)) // there may be slots left
 	}
 	v.months = library.NewMonths(library.MonthsConfig{Dir: v.cfg.Dir, Key: v.keys.Folder, Move: v.moveRoom, Clock: v.cfg.Clock, Log: v.log})
-	v.library = &library.Library{Keys: v.keys, Months: v.months, Hidden: v.hides}
-	v.replayErasures(ctx)
+	v.library = &library.Library{Keys: v.keys, Months: v.months, Hidden: v.eraser.Hides}
+	v.eraser.Join(eraser.Parts{Catalog: v.catalog, Library: v.library})
+	v.eraser.Replay(ctx)
 	now, err := holding.Current(v.keys, v.ring)
 	if err != nil {
 		return err
 	}
+	v.sayClear(ctx)
 	v.store, err = store.New(ctx, store.Config{Keys: v.keys, Public: now.Key, Custody: now.Number, Journal: v.journal, Guard: v.guard,
 		Months: v.months, Filer: v.catalog, Counters: v.counters, Filed: v.cfg.Filed, Clock: v.cfg.Clock, Log: v.log}, replay)
+	v.eraser.Join(eraser.Parts{Catalog: v.catalog, Library: v.library, Store: v.store})
 	v.openRewrap()
 	return err
 }
@@ -280,6 +295,12 @@ func (v *Vault) moveRoom(need int64) error {
 // Commit stores a group; see store.Commit.
 func (v *Vault) Commit(ctx context.Context, g *segment.Group) error { return v.store.Commit(ctx, g) }
 
+// Continue joins what begins here soon to recordings that a stop of a Degraded vault ended in mid-call.
+func (v *Vault) Continue(cuts []store.Cut) { v.store.Continue(cuts) }
+
+// Stopped are the recordings that the stop ended while their calls went on.
+func (v *Vault) Stopped() []store.Cut { return v.store.Stopped() }
+
 // Run moves, files, watches the disk and makes keys ahead, until ctx ends. Stop whoever calls Commit first: Run
 // then moves what is left, and Close leaves a whole vault.
 func (v *Vault) Run(ctx context.Context) error {
@@ -289,7 +310,8 @@ func (v *Vault) Run(ctx context.Context) error {
 	g.Go(func() error { return v.prepare(ctx) })
 	g.Go(func() error { return v.rewraps(ctx) })
 	g.Go(func() error { return v.mend(ctx) })
-	g.Go(func() error { return v.erase(ctx) })
+	g.Go(func() error { return v.eraser.Run(ctx) })
+	g.Go(func() error { return v.home().Run(ctx) })
 	return g.Wait()
 }
 
@@ -351,19 +373,4 @@ func (v *Vault) release() error {
 		errs = append(errs, v.lock.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// lockDir takes the vault's lock. The kernel lets go of it when the process ends, however it ends.
-func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open the vault's lock: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = ErrLocked
-		}
-		return nil, errors.Join(fmt.Errorf("lock the vault: %w", err), f.Close())
-	}
-	return f, nil
 }

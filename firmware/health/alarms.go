@@ -32,7 +32,9 @@ func rules() []rule {
 	return slices.Concat(boxRules(), erasingRules(), custodyRules(), memoryRules(), lineRules())
 }
 
-func boxRules() []rule {
+func boxRules() []rule { return append(lockedRules(), storeRules()...) }
+
+func storeRules() []rule {
 	return []rule{
 		{code: "store.silent", severity: SeverityFault, title: "The disk does not answer",
 			text: "Nothing has been stored since %s. Calls are being lost.",

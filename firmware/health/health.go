@@ -51,6 +51,7 @@ type Config struct {
 	Lines              []Line
 	Custody            string         // the printed fingerprint of the custody key; empty where none is known
 	Memory             func() Memory  // how well what is in memory is kept; nil where nobody knows
+	Rescue             string         // fingerprint of the rescue page's certificate
 	Place              *time.Location // whose midnight ends a day of totals
 }
 
@@ -170,7 +171,8 @@ func (h *Health) look(ctx context.Context) api.Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f := h.facts()
-	st := api.Status{Now: f.now, Box: h.conf.Box, Site: h.conf.Site, Version: h.conf.Version, Started: h.started, Store: f.store()}
+	st := api.Status{Now: f.now, Box: h.conf.Box, Site: h.conf.Site, Version: h.conf.Version, Started: h.started, Store: f.store(),
+		Custody: f.vault.Custody, Rescue: h.conf.Rescue}
 	st.Alarms = h.alarms(ctx, f)
 	for i := range f.lines {
 		l := f.lines[i].shown()

@@ -147,7 +147,10 @@ func (k *Keys) apply(c *root.Contents, change Change) error {
 		c.Commissioning = Key{}
 	}
 	if change.NewSpare {
-		c.Spare = NewKey()
+		if c.Spare = c.Staged; c.Spare.IsZero() {
+			c.Spare = NewKey()
+		}
+		c.Staged = Key{}
 	}
 	if change.Recovery == nil {
 		return nil

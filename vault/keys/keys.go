@@ -46,6 +46,8 @@ type Config struct {
 	// FirstShard is the number of the first shard of a new vault; 0 means 1. One made while the chip is away begins
 	// at FirstDegraded or above.
 	FirstShard uint32
+	// VaultID is that of the vault beside which a new one is begun while the chip is away; zeros: one of its own.
+	VaultID [VaultIDSize]byte
 	// NoBackup keeps no key backup on the box, and removes one that is there.
 	NoBackup bool
 }
@@ -91,7 +93,7 @@ func create(ctx context.Context, c Config, chip tpm.Sealer, fs pair.FS) (*Keys, 
 			return nil, fmt.Errorf("create keys in %s: %w", c.Dir, ErrExists)
 		}
 	}
-	if k.root, err = epoch.Create(ctx, k.rootConfig(c), max(c.FirstShard, 1)); err != nil {
+	if k.root, err = epoch.Create(ctx, k.rootConfig(c), c.VaultID, max(c.FirstShard, 1)); err != nil {
 		return nil, fmt.Errorf("create keys: %w", err)
 	}
 	k.vaultID = k.root.VaultID()
@@ -246,31 +248,6 @@ func (k *Keys) Commissioning() (Key, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.root.Contents().Commissioning, !k.root.Contents().Commissioning.IsZero()
-}
-
-// Spare is the key that degraded mode seals to while the chip is away: its private half lies in the root.
-func (k *Keys) Spare() envelope.Public {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	private, err := envelope.PrivateFrom(k.root.Contents().Spare)
-	if err != nil {
-		k.root.Note(fmt.Errorf("spare key: %w", err)) // unreachable: any 32 bytes are a private key
-	}
-	return private.Public()
-}
-
-// OpenSpare opens what was wrapped to Spare. Errors: envelope.ErrAltered.
-func (k *Keys) OpenSpare(wrapped, info []byte) (Key, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.closed {
-		return Key{}, ErrClosed
-	}
-	private, err := envelope.PrivateFrom(k.root.Contents().Spare)
-	if err != nil {
-		return Key{}, fmt.Errorf("spare key: %w", err)
-	}
-	return private.Unwrap(info, wrapped)
 }
 
 // Recovery is the public half of the recovery key; false before hand-over.

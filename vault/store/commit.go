@@ -168,9 +168,9 @@ func (s *Store) continued(o *segment.Opening) keys.ID {
 		}
 	}
 	for i, c := range s.cut {
-		if c.line == o.Line && o.Start.Sub(c.end) <= JoinWithin {
+		if c.Line == o.Line && o.Start.Sub(c.End) <= JoinWithin {
 			s.cut = slices.Delete(s.cut, i, i+1)
-			return c.id
+			return c.ID
 		}
 	}
 	return keys.ID{}
@@ -297,6 +297,9 @@ func (s *Store) noteClosed(b *batch) {
 	for _, r := range b.closed {
 		r.said = true
 		r.data.wipe()
+		if r.closing.Reason == segment.EndStop {
+			s.stopped = append(s.stopped, Cut{Line: r.opening.Line, End: r.closing.End, ID: r.id})
+		}
 		for call, other := range s.calls {
 			if other == r {
 				delete(s.calls, call)

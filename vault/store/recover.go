@@ -132,7 +132,7 @@ func (s *Store) describe(r *entry) error {
 	}
 	r.cut = true
 	if r.body != nil {
-		s.cut = append(s.cut, cutCall{line: r.opening.Line, end: at(r.opening.Start, r.end()), id: r.id})
+		s.cut = append(s.cut, Cut{Line: r.opening.Line, End: at(r.opening.Start, r.end()), ID: r.id})
 	}
 	return nil
 }

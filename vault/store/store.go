@@ -112,7 +112,8 @@ type Store struct {
 	unfiled  map[keys.ID]*entry        // everything that is not filed yet
 	order    []*entry                  // unfiled, oldest first
 	ended    []endedCall               // bounded by rememberedCalls
-	cut      []cutCall                 // closed by recovery, open to be continued
+	cut      []Cut                     // ended by a stop or a power cut, open to be continued
+	stopped  []Cut                     // ended by this stop; see Stopped
 	done     []keys.ID                 // filed, not yet said so in the journal
 	counters map[string]uint64         // commits by folder
 	grace    []journal.Record          // of recordings filed before this start, until the folders are compared
@@ -130,10 +131,12 @@ type endedCall struct {
 	id   keys.ID
 }
 
-type cutCall struct {
-	line string
-	end  time.Time
-	id   keys.ID
+// Cut is a recording that ended while its call went on: another that begins on the same line within JoinWithin is
+// taken to continue it.
+type Cut struct {
+	Line string
+	End  time.Time
+	ID   keys.ID
 }
 
 // Status is how the store stands.

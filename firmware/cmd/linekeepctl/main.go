@@ -14,9 +14,12 @@
 //	   erase: ordered, and not erased yet
 //	4  no daemon answers, or, offline, the vault cannot be opened
 //	5  there is no such call
-//	6  the recovery code is wrong
+//	6  the recovery code is wrong, or mistyped
 //	7  the certificate proves nothing
 //	8  somebody must sign in, or their name, password or code is wrong
+//	9  the daemon records, but its vault is locked: nothing can be found, heard, erased or checked in it
+//	10 recover: the box keeps no key backup, or only one that is older than the vault
+//	11 recover: the security chip has an owner already
 package main
 
 import (
@@ -29,9 +32,12 @@ import (
 	"os/signal"
 	"syscall"
 
+	"linekeep/drivers/tpm"
 	"linekeep/firmware/confine"
 	"linekeep/ui/control"
 	"linekeep/ui/service"
+	"linekeep/vault"
+	"linekeep/vault/custody"
 )
 
 const (
@@ -44,6 +50,9 @@ const (
 	exitWrongCode
 	exitNotProved
 	exitSignIn
+	exitLocked
+	exitNoBackup
+	exitOwned
 )
 
 const usage = `usage: linekeepctl [--socket PATH] [--json] COMMAND
@@ -61,8 +70,12 @@ const usage = `usage: linekeepctl [--socket PATH] [--json] COMMAND
                              code are asked for, or read from --password FILE and --code FILE, which nobody else may read
   certificate verify FILE    what a certificate of erasure proves; asks nobody
 
+  press                      presses the button of a box that only simulates one
+
   linekeepctl --offline --config FILE check
                              the same on a vault that no daemon has open
+  linekeepctl --offline --config FILE recover --recovery-code FILE
+                             opens the key backup on a new security chip
 `
 
 // errNotWell makes status and check end with exitNotWell after they said everything.
@@ -103,12 +116,18 @@ func exitStatus(err error) int {
 		{errUsage, exitUsage},
 		{errNotWell, exitNotWell},
 		{control.ErrNoDaemon, exitNoDaemon},
-		{errNoVault, exitNoDaemon},
 		{service.ErrNoCall, exitNoCall},
 		{service.ErrWrongCode, exitWrongCode},
+		{custody.ErrMistyped, exitWrongCode},
+		{vault.ErrWrongCode, exitWrongCode},
+		{service.ErrVaultLocked, exitLocked},
+		{vault.ErrNoBackup, exitNoBackup},
+		{vault.ErrOldBackup, exitNoBackup},
+		{tpm.ErrOwned, exitOwned},
 		{service.ErrBadQuestion, exitUsage},
 		{errNotProved, exitNotProved},
 		{service.ErrSignIn, exitSignIn},
+		{errNoVault, exitNoDaemon},
 	} {
 		if errors.Is(err, c.err) {
 			return c.status
@@ -136,16 +155,24 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	name, rest := flags.Arg(0), flags.Args()[1:]
 	if *offline {
-		if name != "check" {
-			return fmt.Errorf("%w: only check works offline", errUsage)
+		switch name {
+		case "check":
+			return p.offlineCheck(ctx, rest)
+		case "recover":
+			return p.recover(ctx, rest)
 		}
-		return p.offlineCheck(ctx, rest)
+		return fmt.Errorf("%w: only check and recover work offline", errUsage)
 	}
 	if name == "certificate" {
 		return p.certificate(rest)
 	}
 	p.client = control.NewClient(*socket)
 	defer p.client.Close()
+	return p.ask(ctx, name, rest)
+}
+
+// ask is a command for the daemon.
+func (p program) ask(ctx context.Context, name string, rest []string) error {
 	switch name {
 	case "status":
 		return p.status(ctx, rest)
@@ -165,6 +192,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return p.play(ctx, rest)
 	case "check":
 		return p.check(ctx, rest)
+	case "press":
+		if err := alone("press", rest); err != nil {
+			return err
+		}
+		return p.client.Press(ctx)
+	case "recover":
+		return fmt.Errorf("%w: recover works with --offline, while no daemon has the vault open", errUsage)
 	}
 	return fmt.Errorf("%w: there is no command %q", errUsage, name)
 }

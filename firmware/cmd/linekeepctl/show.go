@@ -79,7 +79,7 @@ func sayStatus(w io.Writer, st api.Status) {
 	if st.Store.HoursLeft > 0 {
 		fmt.Fprintf(w, ", room for %.0f hours of calls", st.Store.HoursLeft)
 	}
-	fmt.Fprintf(w, ".\nBox %s, %s, version %s, started %s.\n", st.Box, st.Site, st.Version, st.Started.Format("2 January 2006, 15:04"))
+	fmt.Fprintf(w, ".\nRescue page, if the vault is ever locked: certificate %s.\nBox %s, %s, version %s, started %s.\n", st.Rescue, st.Box, st.Site, st.Version, st.Started.Format("2 January 2006, 15:04"))
 }
 
 func answers(yes bool) string {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"linekeep/drivers/tpm"
 	"linekeep/drivers/tpm/tpmdev"
 	"linekeep/firmware/config"
 	"linekeep/ui/service"
@@ -174,21 +175,9 @@ func (p program) offlineCheck(ctx context.Context, args []string) (err error) {
 	if err := alone("check", args); err != nil {
 		return err
 	}
-	cfg, err := config.Load(p.config)
+	cfg, chip, err := p.offline(ctx)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	data, err := os.ReadFile(cfg.TPM.Policy)
-	if err != nil {
-		return fmt.Errorf("%w: read the vendor's policy: %w", errNoVault, err)
-	}
-	policy, err := tpmdev.ParsePolicy(data)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNoVault, err)
-	}
-	chip, err := tpmdev.Open(ctx, cfg.TPM.Device, policy, policy.Ref)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNoVault, err)
+		return err
 	}
 	defer func() { err = errors.Join(err, chip.Close()) }()
 	// Everything the log would say is in the report or in the error.
@@ -197,4 +186,25 @@ func (p program) offlineCheck(ctx context.Context, args []string) (err error) {
 		return fmt.Errorf("%w: %w", errNoVault, err)
 	}
 	return p.report(r)
+}
+
+// offline reads the settings and opens the chip they name.
+func (p program) offline(ctx context.Context) (config.Config, tpm.Chip, error) {
+	cfg, err := config.Load(p.config)
+	if err != nil {
+		return cfg, nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	data, err := os.ReadFile(cfg.TPM.Policy)
+	if err != nil {
+		return cfg, nil, fmt.Errorf("%w: read the vendor's policy: %w", errNoVault, err)
+	}
+	policy, err := tpmdev.ParsePolicy(data)
+	if err != nil {
+		return cfg, nil, fmt.Errorf("%w: %w", errNoVault, err)
+	}
+	chip, err := tpmdev.Open(ctx, cfg.TPM.Device, policy, policy.Ref)
+	if err != nil {
+		return cfg, nil, fmt.Errorf("%w: %w", errNoVault, err)
+	}
+	return cfg, chip, nil
 }

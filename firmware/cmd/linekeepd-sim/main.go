@@ -20,14 +20,16 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
+	"time"
 
+	"linekeep/drivers/tpm"
 	"linekeep/drivers/tpm/tpmdemo"
 	"linekeep/drivers/tpm/tpmdev"
 	"linekeep/firmware/appliance"
 	"linekeep/firmware/config"
 	"linekeep/firmware/confine"
-	"linekeep/firmware/inputs"
 	"linekeep/firmware/logs"
 	"linekeep/vault/keys"
 )
@@ -77,24 +79,50 @@ func run(ctx context.Context, process confine.Process, args []string, stdout, st
 	if err != nil {
 		return err
 	}
-	policy, err := tpmdemo.Make(ctx, cfg.TPM.Device, filepath.Dir(cfg.TPM.Policy))
-	if err != nil {
-		return err
-	}
-	chip, err := tpmdev.Open(ctx, cfg.TPM.Device, policy, tpmdev.RefDemo)
-	if err != nil {
-		return err
-	}
+	chip := func(ctx context.Context) (tpm.Chip, error) { return openChip(ctx, cfg.TPM) }
 	if err := makeVault(ctx, o, cfg, chip); err != nil {
-		return errors.Join(err, chip.Close())
+		return err
 	}
-	cfg, in, err := chooseLines(o, cfg, func(l []config.Line) (appliance.Input, error) { return inputs.ALSA(l, log) })
+	cfg, err = chooseLines(o, cfg)
 	if err != nil {
-		return errors.Join(err, chip.Close())
+		return err
 	}
 	say := teller{out: stdout, site: o.site, socket: cfg.Control.Socket}
-	parts := appliance.Parts{Chip: chip, Inputs: []appliance.Input{in}, Process: process, Ready: say.ready, Filed: say.filed}
-	return appliance.Run(ctx, cfg, parts, log)
+	button := &button{}
+	return appliance.Run(ctx, cfg, appliance.Parts{Chip: chip, Inputs: func() ([]appliance.Input, error) { return openLines(o, cfg, log) },
+		Process: process, Button: button, Press: button.press, Ready: say.ready, Filed: say.filed}, log)
+}
+
+// openChip finds the software TPM, under a policy that is signed here for what it measures now.
+func openChip(ctx context.Context, cfg config.TPM) (tpm.Chip, error) {
+	policy, err := tpmdemo.Make(ctx, cfg.Device, filepath.Dir(cfg.Policy))
+	if err != nil {
+		return nil, err
+	}
+	chip, err := tpmdev.Open(ctx, cfg.Device, policy, tpmdev.RefDemo)
+	if err != nil {
+		return nil, err // never a nil Device in an interface
+	}
+	return chip, nil
+}
+
+// button is the one on the front of a box that is none: linekeepctl presses it.
+type button struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (b *button) press() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = time.Now()
+}
+
+// PressedWithin says whether somebody pressed a moment ago.
+func (b *button) PressedWithin(d time.Duration) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.last.IsZero() && time.Since(b.last) <= d
 }
 
 func readOptions(args []string, stderr io.Writer) (options, error) {

@@ -51,15 +51,20 @@ const boss = "boss@example.com"
 
 // makeVault makes the vault at the first start and hands it over to the demo's Controller. What a start cut short has left
 // is finished.
-func makeVault(ctx context.Context, o options, cfg config.Config, chip tpm.Chip) error {
+func makeVault(ctx context.Context, o options, cfg config.Config, open func(context.Context) (tpm.Chip, error)) (err error) {
+	if _, err := os.Stat(codeFile(o.site)); !errors.Is(err, fs.ErrNotExist) {
+		return err // made and handed over, so it may start without its chip
+	}
+	chip, err := open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, chip.Close()) }()
 	vc := cfg.Vault()
 	if !vault.Exists(vc.Dir) {
 		if err := vault.Create(ctx, vc, chip); err != nil {
 			return err
 		}
-	}
-	if _, err := os.Stat(codeFile(o.site)); !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	people, err := readPeople(peopleFile(o.site), filepath.Base(o.site))
 	if err != nil {

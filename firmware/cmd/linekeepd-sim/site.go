@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"linekeep/drivers/line/linesim"
 	"linekeep/firmware/appliance"
 	"linekeep/firmware/config"
+	"linekeep/firmware/inputs"
 )
 
 //go:embed site.toml
@@ -106,8 +108,8 @@ func parse(file string) (*linesim.Script, error) {
 	return linesim.Parse(file, text)
 }
 
-// chooseLines keeps the lines of the chosen driver, and makes their input.
-func chooseLines(o options, cfg config.Config, cards func([]config.Line) (appliance.Input, error)) (config.Config, appliance.Input, error) {
+// chooseLines keeps the lines of the chosen driver.
+func chooseLines(o options, cfg config.Config) (config.Config, error) {
 	var chosen []config.Line
 	for _, l := range cfg.Lines {
 		if l.Driver == o.lines {
@@ -116,14 +118,19 @@ func chooseLines(o options, cfg config.Config, cards func([]config.Line) (applia
 	}
 	cfg.Lines = chosen
 	if len(chosen) == 0 {
-		return cfg, appliance.Input{}, fmt.Errorf("%w: %s names no line with driver %q", errUsage, settingsFile(o.site), o.lines)
+		return cfg, fmt.Errorf("%w: %s names no line with driver %q", errUsage, settingsFile(o.site), o.lines)
 	}
+	return cfg, nil
+}
+
+// openLines makes the input of the chosen lines.
+func openLines(o options, cfg config.Config, log *slog.Logger) ([]appliance.Input, error) {
+	open := func() (appliance.Input, error) { return simulate(cfg.Lines, o.sounds) }
 	if o.lines == config.ALSA {
-		in, err := cards(chosen)
-		return cfg, in, err
+		open = func() (appliance.Input, error) { return inputs.ALSA(cfg.Lines, log) }
 	}
-	in, err := simulate(chosen, o.sounds)
-	return cfg, in, err
+	in, err := open()
+	return []appliance.Input{in}, err
 }
 
 func simulate(lines []config.Line, sounds string) (appliance.Input, error) {

@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"linekeep/drivers/tpm"
 	"linekeep/drivers/tpm/tpmdev"
 	"linekeep/firmware/appliance"
 	"linekeep/firmware/config"
@@ -64,20 +65,29 @@ func run(ctx context.Context, process confine.Process, args []string, stderr io.
 	if err != nil || *only {
 		return err
 	}
-	policy, err := readPolicy(cfg.TPM.Policy)
+	return appliance.Run(ctx, cfg, appliance.Parts{
+		Chip: func(ctx context.Context) (tpm.Chip, error) { return openChip(ctx, cfg.TPM) },
+		Inputs: func() ([]appliance.Input, error) {
+			cards, err := inputs.ALSA(cfg.Lines, log)
+			return []appliance.Input{cards}, err
+		},
+		Process: process,
+	}, log)
+}
+
+// openChip finds the chip under the vendor's policy. A demo policy is signed with a key that anybody could have made, so
+// it is refused here and nowhere asked for. A policy that cannot be read keeps the vault as closed as a chip that does not
+// answer, and stops recording as little.
+func openChip(ctx context.Context, cfg config.TPM) (tpm.Chip, error) {
+	policy, err := readPolicy(cfg.Policy)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("%w: %w", tpm.ErrUnavailable, err)
 	}
-	// A demo policy is signed with a key that anybody could have made, so it is refused here and nowhere asked for.
-	chip, err := tpmdev.Open(ctx, cfg.TPM.Device, policy, tpmdev.RefRelease)
+	chip, err := tpmdev.Open(ctx, cfg.Device, policy, tpmdev.RefRelease)
 	if err != nil {
-		return err
+		return nil, err // never a nil Device in an interface
 	}
-	cards, err := inputs.ALSA(cfg.Lines, log)
-	if err != nil {
-		return errors.Join(err, chip.Close())
-	}
-	return appliance.Run(ctx, cfg, appliance.Parts{Chip: chip, Inputs: []appliance.Input{cards}, Process: process}, log)
+	return chip, nil
 }
 
 // settings reads the file and refuses what only the simulator has.

@@ -82,14 +82,16 @@ func begin(c Config) *Root {
 }
 
 // Create makes the first root of a new vault, on a chip without an owner, and becomes its owner. Next is the number of
-// the first shard. Errors: tpm.ErrOwned, tpm.ErrUnavailable.
-func Create(ctx context.Context, c Config, next uint32) (*Root, error) {
+// the first shard. The vault's id is drawn unless one is given. Errors: tpm.ErrOwned, tpm.ErrUnavailable.
+func Create(ctx context.Context, c Config, vaultID [root.VaultIDSize]byte, next uint32) (*Root, error) {
 	r := begin(c)
 	at, err := r.prepareChip(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rand.Read(r.vaultID[:])
+	if r.vaultID = vaultID; vaultID == [root.VaultIDSize]byte{} {
+		rand.Read(r.vaultID[:])
+	}
 	r.lastSeq = 1
 	first := &root.Contents{Vault: secret.New(), Owner: secret.New(), Commissioning: secret.New(), Spare: secret.New(), NextShard: next, Spent: at}
 	// The owner's authorisation is on the disk before the chip has it; Open gives it to a chip that a power cut left without.

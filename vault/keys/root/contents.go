@@ -28,6 +28,7 @@ type Contents struct {
 	Owner         secret.Key // the authorisation of the chip's owner
 	Commissioning secret.Key // zero after hand-over
 	Spare         secret.Key
+	Staged        secret.Key       // the next spare: from before it is told until the commit that lets go of Spare
 	Recovery      *envelope.Public // nil before hand-over
 	Lockout       *Lockout         // nil before hand-over
 
@@ -66,6 +67,14 @@ func (c *Contents) Doom(ids ...shard.ID) bool {
 func (c *Contents) IsDoomed(id shard.ID) bool {
 	_, found := slices.BinarySearchFunc(c.Doomed, id, compareIDs)
 	return found
+}
+
+// NewestSpare is what is sealed to.
+func (c *Contents) NewestSpare() secret.Key {
+	if !c.Staged.IsZero() {
+		return c.Staged
+	}
+	return c.Spare
 }
 
 // Clone copies all but the keys themselves.
@@ -121,7 +130,7 @@ func (c *Contents) NextPart(class string, month shard.Month) uint16 {
 
 // Wipe overwrites every key.
 func (c *Contents) Wipe() {
-	for _, key := range []secret.Key{c.Vault, c.Owner, c.Commissioning, c.Spare} {
+	for _, key := range []secret.Key{c.Vault, c.Owner, c.Commissioning, c.Spare, c.Staged} {
 		key.Wipe()
 	}
 	for _, l := range c.Shards {

@@ -27,6 +27,7 @@ const (
 	tagDoomed        = 9  // ids that the next commit erases: 8 bytes each, in order
 	tagSpent         = 10 // the highest epoch that a root may have been sealed for: 8 bytes
 	tagWear          = 11 // when the counter last moved, how often on that day, how often at all: 8, 4, 8 bytes
+	tagStaged        = 16 // private half of the next spare pair: 32 bytes
 	// 12 is the newest checkpoint of the audit log, which comes later.
 	tagOffice  = 13 // the office shard in use and its first slot not reserved: 4, 4 bytes; 12 is in FORMAT.md
 	tagLockout = 14 // the lockout's authorisation, wrapped: a Lockout
@@ -115,6 +116,7 @@ func (c *Contents) marshal() ([]byte, error) {
 	if c.Fresh > 0 {
 		b = add(b, tagFresh, u32(c.Fresh))
 	}
+	b = addKey(b, tagStaged, c.Staged)
 	for _, f := range c.others {
 		b = add(b, f.tag, f.value)
 	}
@@ -133,7 +135,7 @@ func parseContents(body []byte) (*Contents, error) {
 		if !s.ReadUint16(&tag) || !readUint32LengthPrefixed(&s, &value) {
 			return nil, errors.New("root contents cut short")
 		}
-		if seen[tag] && tag != tagShard && tag <= tagFresh {
+		if seen[tag] && tag != tagShard && tag <= tagStaged {
 			return nil, fmt.Errorf("root field %d stands twice", tag)
 		}
 		seen[tag] = true
@@ -158,6 +160,8 @@ func (c *Contents) read(tag uint16, value cryptobyte.String) (err error) {
 		c.Vault, err = secret.From(value)
 	case tagOwner:
 		c.Owner, err = secret.From(value)
+	case tagStaged:
+		c.Staged, err = secret.From(value)
 	case tagCommissioning:
 		c.Commissioning, err = secret.From(value)
 	case tagSpare:

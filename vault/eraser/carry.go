@@ -1,4 +1,4 @@
-package vault
+package eraser
 
 import (
 	"context"
@@ -19,37 +19,37 @@ const (
 	eraseHour = 3
 )
 
-// erase carries out what the last run left, and then whatever becomes due, until ctx ends.
-func (v *Vault) erase(ctx context.Context) error {
+// Run carries out what the last run left, and then whatever becomes due, until ctx ends.
+func (e *Eraser) Run(ctx context.Context) error {
 	tick := time.NewTicker(erasePeriod)
 	defer tick.Stop()
 	for {
-		v.erasePass(ctx)
+		e.Pass(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		case <-v.eraser.wake:
+		case <-e.wake:
 		}
 	}
 }
 
-// erasePass carries out what is due, and tidies up after what was.
-func (v *Vault) erasePass(ctx context.Context) {
-	if now := v.cfg.Clock(); v.eraseDue(now) {
-		v.eraser.turn.Lock()
-		_, err := v.carryOut(ctx)
+// Pass carries out what is due, and tidies up after what was.
+func (e *Eraser) Pass(ctx context.Context) {
+	if now := e.cfg.Clock(); e.eraseDue(now) {
+		e.turn.Lock()
+		_, err := e.carryOut(ctx)
 		if err == nil {
-			v.eraser.mu.Lock()
-			v.eraser.night, v.eraser.hurry = lastNight(now), false
-			v.eraser.mu.Unlock()
+			e.mu.Lock()
+			e.night, e.hurry = lastNight(now), false
+			e.mu.Unlock()
 		}
 		if ctx.Err() == nil {
-			v.judge(ctx, err)
+			e.judge(ctx, err)
 		}
-		v.eraser.turn.Unlock()
+		e.turn.Unlock()
 	}
-	v.sweep(ctx)
+	e.sweep(ctx)
 }
 
 // lastNight is the newest three o'clock in the morning.
@@ -62,24 +62,24 @@ func lastNight(now time.Time) time.Time {
 }
 
 // eraseDue says whether anything must be carried out now.
-func (v *Vault) eraseDue(now time.Time) bool {
+func (e *Eraser) eraseDue(now time.Time) bool {
 	night := lastNight(now)
-	orders := v.eraser.list.Orders()
-	may := v.mayCommit()
-	v.eraser.mu.Lock()
-	again, hurry, seen := len(v.eraser.again) > 0, v.eraser.hurry, v.eraser.night
-	v.eraser.mu.Unlock()
+	orders := e.list.Orders()
+	may := e.mayCommit()
+	e.mu.Lock()
+	again, hurry, seen := len(e.again) > 0, e.hurry, e.night
+	e.mu.Unlock()
 	switch {
-	case again || v.keys.Unfinished():
+	case again || e.cfg.Keys.Unfinished():
 		return true
 	case hurry && may:
 		return true
-	case night.After(seen) && (len(orders) > 0 || len(v.keys.AllDoomed()) > 0):
+	case night.After(seen) && (len(orders) > 0 || len(e.cfg.Keys.AllDoomed()) > 0):
 		return true
 	}
 	return slices.ContainsFunc(orders, func(o erasure.Pending) bool {
 		// One whose slots are gone already only lacks its certificate.
-		return o.Urgent && may || o.Given.Before(night) || !slices.ContainsFunc(o.Calls, func(id keys.ID) bool { return !v.erased(id) })
+		return o.Urgent && may || o.Given.Before(night) || !slices.ContainsFunc(o.Calls, func(id keys.ID) bool { return !e.erased(id) })
 	})
 }
 
@@ -87,65 +87,65 @@ func (v *Vault) eraseDue(now time.Time) bool {
 // a power cut anywhere it is done again: the order stands in the list and in the root; the blocks of the catalogue are written
 // anew without the rows; the keys are committed, with those of the old blocks; the chip certifies each order; and
 // only then is an order struck out. The caller holds turn.
-func (v *Vault) carryOut(ctx context.Context) ([]erasure.Certificate, error) {
-	if err := v.removeRows(ctx); err != nil {
+func (e *Eraser) carryOut(ctx context.Context) ([]erasure.Certificate, error) {
+	if err := e.removeRows(ctx); err != nil {
 		return nil, err
 	}
-	months := v.thinMonths()
-	done, err := v.keys.Commit(ctx, keys.Change{Months: months})
+	months := e.thinMonths()
+	done, err := e.cfg.Keys.Commit(ctx, keys.Change{Months: months})
 	if err != nil {
 		return nil, err
 	}
-	v.eraser.mu.Lock()
+	e.mu.Lock()
 	for _, m := range months {
-		v.eraser.thin[m.Month] = true
+		e.thin[m.Month] = true
 	}
-	v.eraser.again = slices.DeleteFunc(v.eraser.again, func(id keys.ID) bool { return !slices.Contains(done.Left, id) })
-	v.eraser.mu.Unlock()
-	made, err := v.certify(ctx, done)
-	v.hide()
-	v.log.InfoContext(ctx, "erased", slog.Uint64("epoch", done.Epoch), slog.Int("orders", len(made)), slog.Int("slots", len(done.Erased)),
+	e.again = slices.DeleteFunc(e.again, func(id keys.ID) bool { return !slices.Contains(done.Left, id) })
+	e.mu.Unlock()
+	made, err := e.certify(ctx, done)
+	e.hide()
+	e.cfg.Log.InfoContext(ctx, "erased", slog.Uint64("epoch", done.Epoch), slog.Int("orders", len(made)), slog.Int("slots", len(done.Erased)),
 		slog.Int64("bytes", done.Bytes))
 	select {
-	case v.eraser.wake <- struct{}{}: // there is something to sweep
+	case e.wake <- struct{}{}: // there is something to sweep
 	default:
 	}
 	return made, err
 }
 
 // removeRows dooms what is ordered, with the blocks that hold its rows, and writes those blocks anew without.
-func (v *Vault) removeRows(ctx context.Context) error {
-	calls := v.callsToErase()
-	doomed := append(v.ordered(), v.deadBlocks()...)
+func (e *Eraser) removeRows(ctx context.Context) error {
+	calls := e.callsToErase()
+	doomed := append(e.ordered(), e.deadBlocks()...)
 	if len(calls) > 0 {
-		doomed = append(doomed, v.catalog.Holding(calls...)...)
+		doomed = append(doomed, e.parts.Catalog.Holding(calls...)...)
 	}
-	if err := v.keys.Doom(ctx, v.standing(doomed)...); err != nil {
+	if err := e.cfg.Keys.Doom(ctx, e.standing(doomed)...); err != nil {
 		return fmt.Errorf("order the keys to be erased: %w", err)
 	}
-	v.hide()
+	e.hide()
 	if len(calls) == 0 {
 		return nil
 	}
-	removed, err := v.catalog.Remove(ctx, calls...)
+	removed, err := e.parts.Catalog.Remove(ctx, calls...)
 	if removed.Damaged > 0 {
-		v.mendSoon()
+		e.cfg.Mend()
 	}
 	if err != nil {
 		return err
 	}
 	// A block that was made since Holding was asked was not doomed yet.
-	if err := v.keys.Doom(ctx, v.standing(removed.Retired)...); err != nil {
+	if err := e.cfg.Keys.Doom(ctx, e.standing(removed.Retired)...); err != nil {
 		return fmt.Errorf("order the keys of the catalogue's old blocks to be erased: %w", err)
 	}
 	return nil
 }
 
 // callsToErase are all recordings whose rows must go: ordered, or doomed by an order that is lost.
-func (v *Vault) callsToErase() []keys.ID {
-	calls := v.ordered()
-	for _, id := range v.keys.AllDoomed() {
-		if shard, err := v.keys.Shard(id.Shard); err == nil && isRecording(shard) {
+func (e *Eraser) callsToErase() []keys.ID {
+	calls := e.ordered()
+	for _, id := range e.cfg.Keys.AllDoomed() {
+		if shard, err := e.cfg.Keys.Shard(id.Shard); err == nil && e.isRecording(shard) {
 			calls = append(calls, id)
 		}
 	}
@@ -156,23 +156,23 @@ func (v *Vault) callsToErase() []keys.ID {
 var errLeft = errors.New("the file of their keys is damaged in both copies, so they cannot be taken out of it")
 
 // certify makes entries of the list of all orders whose keys are gone.
-func (v *Vault) certify(ctx context.Context, done keys.Committed) ([]erasure.Certificate, error) {
+func (e *Eraser) certify(ctx context.Context, done keys.Committed) ([]erasure.Certificate, error) {
 	var made []erasure.Certificate
 	var errs []error
-	for _, o := range v.eraser.list.Orders() {
+	for _, o := range e.list.Orders() {
 		if slices.ContainsFunc(done.Left, func(id keys.ID) bool { return slices.Contains(o.Calls, id) }) {
 			errs = append(errs, fmt.Errorf("erase %d recordings: %w", len(o.Calls), errLeft))
 			continue
 		}
-		c, err := v.eraser.list.Done(ctx, o, done.Epoch, v.keys.Chip(), v.keys.Certify)
+		c, err := e.list.Done(ctx, o, done.Epoch, e.cfg.Keys.Chip(), e.cfg.Keys.Certify)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		made = append(made, c)
-		v.eraser.mu.Lock()
-		v.eraser.remnant = append(v.eraser.remnant, o.Calls...)
-		v.eraser.mu.Unlock()
+		e.mu.Lock()
+		e.remnant = append(e.remnant, o.Calls...)
+		e.mu.Unlock()
 	}
 	return made, errors.Join(errs...)
 }
@@ -180,12 +180,12 @@ func (v *Vault) certify(ctx context.Context, done keys.Committed) ([]erasure.Cer
 // deadBlocks are slots of the catalogue's class that were handed out and are no block's any more: of blocks that were
 // replaced, or that a power cut kept from being made. The disk may still have what was sealed under them, in
 // which any row can be, so they go with every commit.
-func (v *Vault) deadBlocks() []keys.ID {
-	marks := v.keys.Marks()
-	live := v.liveBlocks() // after the marks: a block that is being made meanwhile is among them
+func (e *Eraser) deadBlocks() []keys.ID {
+	marks := e.cfg.Keys.Marks()
+	live := e.liveBlocks() // after the marks: a block that is being made meanwhile is among them
 	var dead []keys.ID
 	for _, m := range marks {
-		if shard, err := v.keys.Shard(m.Shard); err != nil || shard.Class != catalogDir {
+		if shard, err := e.cfg.Keys.Shard(m.Shard); err != nil || shard.Class != e.cfg.Blocks {
 			continue
 		}
 		for slot := range m.Next {
@@ -197,9 +197,9 @@ func (v *Vault) deadBlocks() []keys.ID {
 	return dead
 }
 
-func (v *Vault) liveBlocks() map[keys.ID]bool {
+func (e *Eraser) liveBlocks() map[keys.ID]bool {
 	live := make(map[keys.ID]bool)
-	for _, id := range v.catalog.Blocks() {
+	for _, id := range e.parts.Catalog.Blocks() {
 		live[id] = true
 	}
 	return live
@@ -207,25 +207,25 @@ func (v *Vault) liveBlocks() map[keys.ID]bool {
 
 // thinMonths are the catalogue's months that no block is made in any more, once each: all slots go but those of the
 // blocks there are. Which of them were handed out is not known any more.
-func (v *Vault) thinMonths() []keys.MonthDrop {
-	now := keys.MonthOf(v.cfg.Clock())
+func (e *Eraser) thinMonths() []keys.MonthDrop {
+	now := keys.MonthOf(e.cfg.Clock())
 	writing := make(map[keys.Month]bool)
-	for _, m := range v.keys.Marks() {
-		if shard, err := v.keys.Shard(m.Shard); err == nil && shard.Class == catalogDir {
+	for _, m := range e.cfg.Keys.Marks() {
+		if shard, err := e.cfg.Keys.Shard(m.Shard); err == nil && shard.Class == e.cfg.Blocks {
 			writing[shard.Month] = true
 		}
 	}
 	drops := make(map[keys.Month]*keys.MonthDrop)
-	blocks := v.catalog.Blocks()
-	for _, shard := range v.keys.Shards() {
-		v.eraser.mu.Lock()
-		thin := v.eraser.thin[shard.Month]
-		v.eraser.mu.Unlock()
-		if shard.Class != catalogDir || shard.Month >= now || writing[shard.Month] || thin {
+	blocks := e.parts.Catalog.Blocks()
+	for _, shard := range e.cfg.Keys.Shards() {
+		e.mu.Lock()
+		thin := e.thin[shard.Month]
+		e.mu.Unlock()
+		if shard.Class != e.cfg.Blocks || shard.Month >= now || writing[shard.Month] || thin {
 			continue
 		}
 		if drops[shard.Month] == nil {
-			drops[shard.Month] = &keys.MonthDrop{Class: catalogDir, Month: shard.Month}
+			drops[shard.Month] = &keys.MonthDrop{Class: e.cfg.Blocks, Month: shard.Month}
 		}
 		for _, id := range blocks {
 			if id.Shard == shard.Number {
@@ -233,57 +233,49 @@ func (v *Vault) thinMonths() []keys.MonthDrop {
 			}
 		}
 	}
-	return v.worthIt(drops)
+	return e.worthIt(drops)
 }
 
 // worthIt leaves out the months that are thin already.
-func (v *Vault) worthIt(drops map[keys.Month]*keys.MonthDrop) []keys.MonthDrop {
+func (e *Eraser) worthIt(drops map[keys.Month]*keys.MonthDrop) []keys.MonthDrop {
 	var all []keys.MonthDrop
-	for _, shard := range v.keys.Shards() {
+	for _, shard := range e.cfg.Keys.Shards() {
 		d := drops[shard.Month]
-		if shard.Class != catalogDir || d == nil {
+		if shard.Class != e.cfg.Blocks || d == nil {
 			continue
 		}
 		for slot := range shard.Slots {
 			id := keys.ID{Shard: shard.Number, Slot: slot}
-			if !slices.Contains(d.Keep, id) && !v.erased(id) {
+			if !slices.Contains(d.Keep, id) && !e.erased(id) {
 				all = append(all, *d)
 				delete(drops, shard.Month)
 				break
 			}
 		}
 	}
-	v.eraser.mu.Lock()
-	defer v.eraser.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	for month := range drops {
-		v.eraser.thin[month] = true
+		e.thin[month] = true
 	}
 	return all
 }
 
 // sweep deletes what the months' folders still hold of erased recordings. It is noise, so this is housekeeping: what
 // cannot be done now is tried again, and forgotten at the next start.
-func (v *Vault) sweep(ctx context.Context) {
-	v.eraser.mu.Lock()
-	ids := v.eraser.remnant
-	v.eraser.remnant = nil
-	v.eraser.mu.Unlock()
+func (e *Eraser) sweep(ctx context.Context) {
+	e.mu.Lock()
+	ids := e.remnant
+	e.remnant = nil
+	e.mu.Unlock()
 	if len(ids) == 0 {
 		return
 	}
-	left, err := v.store.Discard(ctx, ids...)
+	left, err := e.parts.Store.Discard(ctx, ids...)
 	if err != nil && ctx.Err() == nil {
-		v.log.WarnContext(ctx, "noise of erased recordings not removed", slog.Any("err", err))
+		e.cfg.Log.WarnContext(ctx, "noise of erased recordings not removed", slog.Any("err", err))
 	}
-	v.eraser.mu.Lock()
-	defer v.eraser.mu.Unlock()
-	v.eraser.remnant = append(left, v.eraser.remnant...)
-}
-
-// mendSoon has the catalogue completed from the manifests: a block that could not be read went whole.
-func (v *Vault) mendSoon() {
-	select {
-	case v.remend <- struct{}{}:
-	default: // one word is waiting already
-	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.remnant = append(left, e.remnant...)
 }

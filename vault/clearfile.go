@@ -1,0 +1,54 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+
+	"linekeep/vault/clear"
+	"linekeep/vault/custody"
+	"linekeep/vault/custody/holding"
+	"linekeep/vault/keys"
+)
+
+// refreshClear brings the clear file up to what the vault knows: at each opening, and whenever the custody key, the spare
+// key or the classes have changed. One that somebody else wrote is a finding: had the vault been locked, the box would have
+// recorded under somebody else's key.
+func (v *Vault) refreshClear(ctx context.Context) error {
+	dir := filepath.Join(v.cfg.Dir, keysDir)
+	want, err := makeClear(v.cfg.Classes, v.keys, v.ring)
+	if err != nil {
+		return err
+	}
+	have, findings, err := clear.Read(dir)
+	switch {
+	case errors.Is(err, clear.ErrMissing):
+	case err != nil:
+		v.find(ctx, err)
+	case !have.Authentic(v.keys.Outer(clear.Outer)):
+		v.find(ctx, fmt.Errorf("%w: it named the custody key %s; this vault's is %s", ErrForeign, have.Custody.Fingerprint(), want.Custody.Fingerprint()))
+	}
+	for _, f := range findings {
+		v.log.WarnContext(ctx, "clear file mended", slog.Any("err", f))
+	}
+	if slices.Equal(have.Bytes(), want.Bytes()) {
+		return nil
+	}
+	return clear.Write(dir, want)
+}
+
+// makeClear makes the file of an open vault.
+func makeClear(classes []string, k *keys.Keys, ring *custody.Ring) (clear.File, error) {
+	now, err := holding.Current(k, ring)
+	if err != nil {
+		return clear.File{}, err
+	}
+	c := clear.Clear{VaultID: k.VaultID(), Number: now.Number, Custody: now.Key, Spare: k.Spare(), Classes: classes}
+	if recovery, ok := k.Recovery(); ok {
+		c.Recovery = recovery.Digest()
+	}
+	return clear.Make(c, k.Outer(clear.Outer))
+}
