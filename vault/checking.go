@@ -21,7 +21,7 @@ import (
 
 // Check reads the whole vault again, while it records; see vault/check.
 func (v *Vault) Check(ctx context.Context) (check.Report, error) {
-	return check.Run(ctx, &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.keys.Verify, Custody: v.verifyCustody,
+	return check.Run(ctx, &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.verifyKeys, Custody: v.verifyCustody,
 		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.List().Verify, Ballast: filepath.Join(v.cfg.Dir, ballastName),
 		Unfiled: v.store.UnfiledIDs, Marks: v.keys.Marks(), Found: v.Findings()})
 }
@@ -51,7 +51,7 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 	if err != nil {
 		return report, err
 	}
-	in := &check.Vault{Dir: cfg.Dir, Library: v.library, Keys: v.keys.Verify,
+	in := &check.Vault{Dir: cfg.Dir, Library: v.library, Keys: v.verifyKeys,
 		Custody: func() []error { return office.Inspect(officeConfig(cfg, v.keys, v.ring)) },
 		Journal: func() ([]*journal.Damage, error) { return replay.Damages, nil },
 		Ballast: filepath.Join(cfg.Dir, ballastName), Erased: v.eraser.List().Findings, Found: v.keys.Findings()}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"slices"
 
@@ -32,7 +31,7 @@ func (v *Vault) refreshClear(ctx context.Context) error {
 		v.find(ctx, fmt.Errorf("%w: it named the custody key %s; this vault's is %s", ErrForeign, have.Custody.Fingerprint(), want.Custody.Fingerprint()))
 	}
 	for _, f := range findings {
-		v.log.WarnContext(ctx, "clear file mended", slog.Any("err", f))
+		v.find(ctx, f)
 	}
 	if slices.Equal(have.Bytes(), want.Bytes()) {
 		return nil
@@ -51,4 +50,18 @@ func makeClear(classes []string, k *keys.Keys, ring *custody.Ring) (clear.File, 
 		c.Recovery = recovery.Digest()
 	}
 	return clear.Make(c, k.Outer(clear.Outer))
+}
+
+// verifyKeys reads both copies of every key file again, the one in clear with them.
+func (v *Vault) verifyKeys(ctx context.Context) []error {
+	found := v.keys.Verify(ctx)
+	have, findings, err := clear.Read(filepath.Join(v.cfg.Dir, keysDir))
+	found = append(found, findings...)
+	switch {
+	case err != nil:
+		found = append(found, err)
+	case !have.Authentic(v.keys.Outer(clear.Outer)):
+		found = append(found, fmt.Errorf("%w: it names the custody key %s", ErrForeign, have.Custody.Fingerprint()))
+	}
+	return found
 }

@@ -223,3 +223,10 @@ func (v *Vault) Elsewhere(t testing.TB, dir string) *Vault {
 	c.Dir = dir
 	return &Vault{Config: c, Chip: v.Chip, Code: v.Code, Ann: v.Ann, Log: v.Log, t: t}
 }
+
+// At is a vault that stands in dir already, on a chip that need not open it yet.
+func At(t testing.TB, dir string, chip tpm.Chip, code custody.Code) *Vault {
+	v := &Vault{Config: vault.Defaults(dir), Chip: chip, Code: code, Log: slog.New(slog.DiscardHandler), t: t}
+	v.Config.Space = Space()
+	return v
+}
