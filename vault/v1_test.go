@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"errors"
-	"flag"
 	"io"
 	"io/fs"
 	"os"
@@ -22,9 +21,6 @@ import (
 	"linekeep/vault/vaulttest/talk"
 )
 
-// writeV1 makes the sample anew. It must never be used once boxes of version 1 are with people.
-var writeV1 = flag.Bool("write-v1", false, "write testdata/v1 anew")
-
 const (
 	sampleVault = "testdata/v1/vault.tar.gz"
 	sampleCode  = "testdata/v1/recovery-code.txt"
@@ -36,7 +32,8 @@ func sampleTalk() *talk.Talk { return talk.New(7, time.Date(2026, 11, 23, 9, 0, 
 // TestAVaultOfVersion1OpensForEver: a vault that was written once, with a call, one that was erased, and people, is
 // recovered onto another chip, found whole, and played.
 func TestAVaultOfVersion1OpensForEver(t *testing.T) {
-	if *writeV1 {
+	// The sample must never be made anew once boxes of version 1 are with people.
+	if os.Getenv("LINEKEEP_WRITE_V1") != "" {
 		writeSample(t)
 	}
 	dir := filepath.Join(t.TempDir(), "vault")

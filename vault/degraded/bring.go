@@ -43,10 +43,10 @@ func (h Home) Run(ctx context.Context) error {
 	said := ""
 	for {
 		err := h.Bring(ctx)
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
 			return nil
 		}
-		if why := err.Error(); why != said && !errors.Is(err, store.ErrUncompared) {
+		if why := err.Error(); why != said && !errors.Is(err, store.ErrUncompared) && ctx.Err() == nil {
 			said = why
 			h.Log.ErrorContext(ctx, "what was recorded while the vault was locked is not merged yet", slog.Any("err", err))
 		}

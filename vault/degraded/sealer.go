@@ -129,6 +129,7 @@ func (s *Sealer) Identity(context.Context) (tpm.Identity, error) {
 // Owned says that nobody does, and Own has nothing to do.
 func (s *Sealer) Owned(context.Context) (owner, lockout bool, err error) { return false, false, nil }
 
+// Own has nothing to do: nobody owns a stand-in.
 func (s *Sealer) Own(context.Context, []byte, []byte) error { return nil }
 
 // Certify cannot: only a chip's word is worth a certificate.

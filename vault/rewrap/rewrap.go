@@ -116,9 +116,10 @@ func (r *Runner) Pass(ctx context.Context) error {
 		left += n
 		errs = append(errs, err)
 	}
-	err = errors.Join(errs...)
-	r.note(left, 0, err)
-	if left > 0 || err != nil || r.cfg.Store.Under(now) || r.cfg.Elsewhere != nil && r.cfg.Elsewhere(now) {
+	failed := errors.Join(errs...)
+	r.note(left, 0, failed)
+	whole := left == 0 && failed == nil
+	if !whole || r.cfg.Store.Under(now) || r.cfg.Elsewhere != nil && r.cfg.Elsewhere(now) {
 		return nil
 	}
 	if err := r.cfg.Custody.Drop(ctx, retired); err != nil {

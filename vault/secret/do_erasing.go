@@ -17,4 +17,7 @@ func Do(f func()) { secret.Do(f) }
 
 // Collect has the garbage collector find, and so erase, what was dropped inside Do; for the end of a session. It takes
 // some milliseconds of one core, and others go on meanwhile.
-func Collect() { runtime.GC() }
+func Collect() {
+	runtime.GC()
+	runtime.GC() // what was dropped while the first was under way
+}
