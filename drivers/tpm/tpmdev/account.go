@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-tpm/tpm2"
 
 	"linekeep/drivers/tpm"
+	"linekeep/drivers/tpm/tpmdev/wire"
 )
 
 // An account's objects are used under their authorisation, and wrong ones count (noDA is clear): the chip itself limits how
@@ -64,11 +65,8 @@ func (d *Device) NewAccount(ctx context.Context, auth []byte) (tpm.Account, erro
 // OpenAccount implements tpm.Accounts.
 func (d *Device) OpenAccount(ctx context.Context, secret tpm.Blob, auth []byte) ([]byte, error) {
 	var out []byte
-	err := d.account(ctx, secret, secretTemplate(), auth, func(l *link, key storage, object tpm2.AuthHandle) error {
-		response, err := tpm2.Unseal{ItemHandle: object}.Execute(l, key.encryptOut())
-		if err == nil {
-			out = response.OutData.Buffer
-		}
+	err := d.account(ctx, secret, secretTemplate(), auth, func(l *link, key storage, object tpm2.AuthHandle) (err error) {
+		out, err = l.takeOut(key, object)
 		return err
 	})
 	if err != nil {
@@ -81,12 +79,16 @@ func (d *Device) OpenAccount(ctx context.Context, secret tpm.Blob, auth []byte) 
 func (d *Device) Sign(ctx context.Context, signing tpm.Blob, auth []byte, digest [32]byte) ([]byte, error) {
 	var signature []byte
 	err := d.account(ctx, signing, accountSigningTemplate(), auth, func(l *link, _ storage, object tpm2.AuthHandle) error {
-		response, err := tpm2.Sign{
-			KeyHandle:  object,
-			Digest:     tpm2.TPM2BDigest{Buffer: digest[:]},
-			InScheme:   tpm2.TPMTSigScheme{Scheme: tpm2.TPMAlgNull},
-			Validation: tpm2.TPMTTKHashCheck{Tag: tpm2.TPMSTHashCheck, Hierarchy: tpm2.TPMRHNull},
-		}.Execute(l)
+		var response *tpm2.SignResponse
+		var err error
+		wire.Erased(func() {
+			response, err = tpm2.Sign{
+				KeyHandle:  object,
+				Digest:     tpm2.TPM2BDigest{Buffer: digest[:]},
+				InScheme:   tpm2.TPMTSigScheme{Scheme: tpm2.TPMAlgNull},
+				Validation: tpm2.TPMTTKHashCheck{Tag: tpm2.TPMSTHashCheck, Hierarchy: tpm2.TPMRHNull},
+			}.Execute(l)
+		})
 		if err == nil {
 			signature, err = signatureDER(response.Signature)
 		}

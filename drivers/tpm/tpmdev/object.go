@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"linekeep/drivers/tpm"
+	"linekeep/drivers/tpm/tpmdev/wire"
 )
 
 // create has the chip make an object under the storage key. What is secret in it crosses encrypted, and the session's HMAC proves that
@@ -21,11 +22,15 @@ func (l *link) create(key storage, auth, secret []byte, template tpm2.TPMTPublic
 		defer clear(data)
 		sensitive.Data = tpm2.NewTPMUSensitiveCreate(&tpm2.TPM2BSensitiveData{Buffer: data})
 	}
-	made, err := tpm2.Create{
-		ParentHandle: tpm2.AuthHandle{Handle: key.Handle, Name: key.Name, Auth: key.encryptIn()},
-		InSensitive:  tpm2.TPM2BSensitiveCreate{Sensitive: sensitive},
-		InPublic:     tpm2.New2B(template),
-	}.Execute(l)
+	var made *tpm2.CreateResponse
+	var err error
+	wire.Erased(func() {
+		made, err = tpm2.Create{
+			ParentHandle: tpm2.AuthHandle{Handle: key.Handle, Name: key.Name, Auth: key.encryptIn()},
+			InSensitive:  tpm2.TPM2BSensitiveCreate{Sensitive: sensitive},
+			InPublic:     tpm2.New2B(template),
+		}.Execute(l)
+	})
 	if err != nil {
 		return nil, tpm2.TPMTPublic{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-tpm/tpm2"
 
 	"linekeep/drivers/tpm"
+	"linekeep/drivers/tpm/tpmdev/wire"
 )
 
 // lockoutRecovery is how long the chip takes no authorisation of the lockout after a wrong one. Nobody types that
@@ -86,7 +87,8 @@ func (l *link) setLimits(key storage) error {
 func (l *link) unlock(key storage, lockout []byte) error {
 	value := authValue(lockout)
 	defer clear(value)
-	err := l.lockoutCommand(ccLockReset, key.salted(tpm2.Auth(value)), nil)
+	var err error
+	wire.Erased(func() { err = l.lockoutCommand(ccLockReset, key.salted(tpm2.Auth(value)), nil) })
 	if wrongAuth(err) {
 		return fmt.Errorf("%w: %w", tpm.ErrWrongAuth, err)
 	}
@@ -131,10 +133,13 @@ func (l *link) own(key storage, owner, lockout []byte) error {
 func (l *link) changeAuth(key storage, hierarchy tpm2.TPMHandle, auth []byte) error {
 	value := authValue(auth)
 	defer clear(value)
-	_, err := tpm2.HierarchyChangeAuth{
-		AuthHandle: tpm2.AuthHandle{Handle: hierarchy, Name: tpm2.HandleName(hierarchy), Auth: tpm2.PasswordAuth(nil)},
-		NewAuth:    tpm2.TPM2BAuth{Buffer: value},
-	}.Execute(l, key.encryptIn())
+	var err error
+	wire.Erased(func() {
+		_, err = tpm2.HierarchyChangeAuth{
+			AuthHandle: tpm2.AuthHandle{Handle: hierarchy, Name: tpm2.HandleName(hierarchy), Auth: tpm2.PasswordAuth(nil)},
+			NewAuth:    tpm2.TPM2BAuth{Buffer: value},
+		}.Execute(l, key.encryptIn())
+	})
 	if err != nil {
 		return fmt.Errorf("set authorisation %#x: %w", hierarchy, err)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/google/go-tpm/tpm2"
+
+	"linekeep/drivers/tpm/tpmdev/wire"
 )
 
 // rebuilds is how often a session is built anew because something moved meanwhile.
@@ -70,9 +72,19 @@ func (l *link) release(d *Device, key storage, loaded tpm2.NamedHandle, ticket t
 	if err := l.extend(d, session, ticket, last); err != nil {
 		return nil, err
 	}
-	out, err := tpm2.Unseal{ItemHandle: tpm2.AuthHandle{Handle: loaded.Handle, Name: loaded.Name, Auth: session}}.Execute(l, key.encryptOut())
+	return l.takeOut(key, tpm2.AuthHandle{Handle: loaded.Handle, Name: loaded.Name, Auth: session})
+}
+
+// takeOut gives what a loaded object holds; the caller wipes it.
+func (l *link) takeOut(key storage, object tpm2.AuthHandle) (secret []byte, err error) {
+	wire.Erased(func() {
+		var out *tpm2.UnsealResponse
+		if out, err = (tpm2.Unseal{ItemHandle: object}).Execute(l, key.encryptOut()); err == nil {
+			secret = out.OutData.Buffer
+		}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("take the secret out: %w", err)
 	}
-	return out.OutData.Buffer, nil
+	return secret, nil
 }

@@ -86,11 +86,14 @@ func (l *link) prove(key storage, hierarchy tpm2.TPMHandle, auth []byte) error {
 func (l *link) policySecret(key storage, session tpm2.Session, hierarchy tpm2.TPMHandle, auth []byte) error {
 	value := authValue(auth)
 	defer clear(value)
-	_, err := tpm2.PolicySecret{
-		AuthHandle:    tpm2.AuthHandle{Handle: hierarchy, Name: tpm2.HandleName(hierarchy), Auth: key.salted(tpm2.Auth(value))},
-		PolicySession: session.Handle(),
-		NonceTPM:      session.NonceTPM(),
-	}.Execute(l)
+	var err error
+	wire.Erased(func() {
+		_, err = tpm2.PolicySecret{
+			AuthHandle:    tpm2.AuthHandle{Handle: hierarchy, Name: tpm2.HandleName(hierarchy), Auth: key.salted(tpm2.Auth(value))},
+			PolicySession: session.Handle(),
+			NonceTPM:      session.NonceTPM(),
+		}.Execute(l)
+	})
 	switch {
 	case wrongAuth(err):
 		return fmt.Errorf("%w: %w", tpm.ErrWrongAuth, err)
