@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"linekeep/vault/envelope"
 	"linekeep/vault/keys/root"
 )
@@ -124,7 +126,9 @@ func (k *Keys) commit(ctx context.Context, change Change) (Committed, error) {
 	}
 	t := &taking{Attempt: a, before: k.root.Contents(), done: Committed{Epoch: a.ID.Epoch, Moves: a.ID.Epoch - a.From}}
 	a.Dropped, a.Held = t.forget, func() { k.take(t) }
-	if err := errors.Join(k.rewriteAll(t, change.Months), k.apply(a.Contents, change)); err != nil {
+	var chip errgroup.Group
+	chip.Go(func() error { return k.root.Lock(ctx, a) }) // while the disk has the shards
+	if err := errors.Join(k.rewriteAll(t, change.Months), k.apply(a.Contents, change), chip.Wait()); err != nil {
 		k.root.Drop(ctx, a)
 		return Committed{}, err
 	}

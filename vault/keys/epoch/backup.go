@@ -6,12 +6,10 @@ import (
 	"fmt"
 
 	"linekeep/vault/keys/root"
-	"linekeep/vault/secret"
 )
 
-// checkBackup sees to it that the key backup is of the root in force, or that there is none. The root's key is at hand only
-// at the opening.
-func (r *Root) checkBackup(rootKey secret.Key) {
+// checkBackup sees to it that the key backup is of the root in force, or that there is none.
+func (r *Root) checkBackup() {
 	if r.noBackup || r.contents.Recovery == nil {
 		r.backup = BackupState{Off: true}
 		r.Note(r.files.Remove(root.BackupName))
@@ -19,7 +17,7 @@ func (r *Root) checkBackup(rootKey secret.Key) {
 	}
 	_, findings, err := r.files.Read(root.BackupName, r.isBackup)
 	if err != nil {
-		err = r.writeBackup(rootKey)
+		err = r.writeBackup()
 	} else {
 		r.Note(findings...)
 	}
@@ -28,8 +26,8 @@ func (r *Root) checkBackup(rootKey secret.Key) {
 	}
 }
 
-func (r *Root) writeBackup(rootKey secret.Key) error {
-	file, err := root.SealBackup(r.file, rootKey, r.contents)
+func (r *Root) writeBackup() error {
+	file, err := root.SealBackup(r.file, r.lock.key, r.contents)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"linekeep/vault/keys/pair"
 	"linekeep/vault/keys/root"
 	"linekeep/vault/keys/shard"
 	"linekeep/vault/secret"
@@ -21,8 +22,8 @@ const (
 	chipTries = 3
 )
 
-// Attempt is a commit on its way. Begin makes it; the caller changes the contents and writes what they speak of; Commit
-// makes them those in force.
+// Attempt is a commit on its way. Begin makes it; Lock gives it its root's key; the caller changes the contents and writes
+// what they speak of; Commit makes them those in force.
 type Attempt struct {
 	Contents *root.Contents
 	ID       root.ID
@@ -56,9 +57,17 @@ func (r *Root) Begin(ctx context.Context) (*Attempt, error) {
 	return a, nil
 }
 
+// Lock has the chip seal the key of an attempt's root. It takes the chip's time and touches no file, so the caller may write what
+// the attempt speaks of meanwhile.
+func (r *Root) Lock(ctx context.Context, a *Attempt) (err error) {
+	a.lock, err = r.lockFor(ctx, a.ID.Epoch)
+	return err
+}
+
 // Drop gives an attempt up before Commit. Its epoch is used up if anything was sealed for it.
 func (r *Root) Drop(ctx context.Context, a *Attempt) {
 	a.Dropped()
+	r.giveUp(a.sealed)
 	r.abandon(ctx)
 }
 
@@ -75,7 +84,7 @@ func (r *Root) Commit(ctx context.Context, a *Attempt) error {
 
 // lay writes everything but the chip's move.
 func (r *Root) lay(ctx context.Context, a *Attempt) (err error) {
-	if a.sealed, err = r.seal(ctx, a.ID, a.Contents); err != nil {
+	if a.sealed, err = r.seal(a.ID, a.lock, a.Contents); err != nil {
 		return err
 	}
 	if a.backup != nil { // from here on it may be of this root
@@ -197,13 +206,13 @@ func (r *Root) Finish(ctx context.Context) error {
 }
 
 // accept makes the state of an attempt the one in force: on the disk, then in memory, and at last the files of the state
-// before go. What fails of it is done at the next opening; the state holds.
+// before go. None of it needs to last: what a power cut undoes of it, and what fails, is done at the next opening. The state holds.
 func (r *Root) accept(a *Attempt) {
-	r.Note(r.files.Later(Naming(a.Lines)...)) // they last with the removals below
+	r.Note(r.files.Later(Naming(a.Lines)...))
 	r.adopt(a.sealed, nil)
 	a.Held()
 	gone, err := r.otherRoots()
-	r.Note(err, r.files.Remove(append(gone, a.Gone...)...))
+	r.Note(err, r.files.Later(pair.Removals(append(gone, a.Gone...))...))
 }
 
 // abandon writes the root in force once more, so that the backup is of it again, with the next epoch announced, and removes

@@ -64,6 +64,7 @@ type Root struct {
 	// announced is an epoch that the root in force calls spent and that nothing was sealed for; 0: none.
 	announced uint64
 	attempt   *Attempt // a commit of which it is not known whether it holds
+	lock      lock     // of the root in force
 
 	mu       sync.Mutex // guards all below; never held over the chip or the disk
 	closed   bool
@@ -165,8 +166,10 @@ func (r *Root) Close() {
 	}
 	r.closed = true
 	r.contents.Wipe()
+	r.lock.key.Wipe()
 	if r.attempt != nil {
 		r.attempt.Contents.Wipe()
+		r.attempt.lock.key.Wipe()
 	}
 }
 

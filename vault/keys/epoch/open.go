@@ -17,12 +17,10 @@ import (
 // ErrOtherChip, tpm.ErrNotReady, all of which are tpm.ErrRefused: trying again cannot help; tpm.ErrUnavailable: it may.
 func Open(ctx context.Context, c Config, names []string) (*Root, error) {
 	r := begin(c)
-	rootKey, err := r.openRoot(ctx, names)
-	if err != nil {
+	if err := r.openRoot(ctx, names); err != nil {
 		return nil, err
 	}
-	defer rootKey.Wipe()
-	r.checkBackup(rootKey)
+	r.checkBackup()
 	return r, nil
 }
 
@@ -53,13 +51,13 @@ func sortRoots(names []string, epoch uint64) (s roots) {
 // openRoot opens the root in force: the newest of the epoch at which the chip's counter stands. Roots of later epochs are
 // attempts that were given up, and only where none of this epoch is whole has the counter been stopped on its way
 // up to one of them. Roots of the past the chip no longer opens.
-func (r *Root) openRoot(ctx context.Context, names []string) (secret.Key, error) {
+func (r *Root) openRoot(ctx context.Context, names []string) error {
 	if err := hasRoot(names); err != nil {
-		return secret.Key{}, err
+		return err
 	}
 	epoch, err := r.askChip(ctx)
 	if err != nil {
-		return secret.Key{}, err
+		return err
 	}
 	found := sortRoots(names, epoch)
 	for _, id := range slices.Concat(found.now, found.later, found.past) {
@@ -67,23 +65,23 @@ func (r *Root) openRoot(ctx context.Context, names []string) (secret.Key, error)
 	}
 	var faults []error
 	for _, id := range slices.Concat(found.now, found.later) {
-		rootKey, err := r.tryRoot(ctx, id)
+		err := r.tryRoot(ctx, id)
 		if err == nil {
 			r.Note(faults...)
 			r.behind = id.Epoch > epoch
-			return rootKey, nil
+			return nil
 		}
 		if errors.Is(err, tpm.ErrUnavailable) || errors.Is(err, tpm.ErrRefused) && !errors.Is(err, ErrOtherChip) {
-			return secret.Key{}, err
+			return err
 		}
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); errors.Is(err, ErrOtherChip) || err == nil && r.strange(found.past) {
-		return secret.Key{}, errors.Join(ErrOtherChip, err)
+		return errors.Join(ErrOtherChip, err)
 	} else if err != nil {
-		return secret.Key{}, fmt.Errorf("%w: no copy of the root is whole: %w", ErrAltered, err)
+		return fmt.Errorf("%w: no copy of the root is whole: %w", ErrAltered, err)
 	}
-	return secret.Key{}, fmt.Errorf("%w (newest root: epoch %d; the chip's counter: %d)", ErrOlder, found.past[0].Epoch, epoch)
+	return fmt.Errorf("%w (newest root: epoch %d; the chip's counter: %d)", ErrOlder, found.past[0].Epoch, epoch)
 }
 
 func hasRoot(names []string) error {
@@ -119,19 +117,21 @@ func (r *Root) strange(ids []root.ID) bool {
 	return false
 }
 
-func (r *Root) tryRoot(ctx context.Context, id root.ID) (rootKey secret.Key, err error) {
+func (r *Root) tryRoot(ctx context.Context, id root.ID) error {
 	var f root.File
 	var c *root.Contents
+	var rootKey secret.Key
 	file, findings, err := r.files.Read(id.FileName(), func(file []byte) (err error) {
 		f, c, rootKey, err = r.unsealRoot(ctx, id, file)
 		return err
 	})
 	if err != nil {
-		return secret.Key{}, err
+		return err
 	}
 	r.vaultID, r.id, r.file, r.contents = f.VaultID, id, file, c
+	r.lock = lock{epoch: id.Epoch, key: rootKey, blob: f.Blob}
 	r.Note(findings...)
-	return rootKey, nil
+	return nil
 }
 
 func (r *Root) unsealRoot(ctx context.Context, id root.ID, file []byte) (f root.File, c *root.Contents, key secret.Key, err error) {

@@ -26,41 +26,64 @@ func (r *Root) Backup() BackupState {
 	return r.backup
 }
 
+// lock is a root key, and what the chip made of it.
+type lock struct {
+	epoch uint64
+	key   secret.Key
+	blob  tpm.Blob
+}
+
 // sealed is a root that was made and not yet written.
 type sealed struct {
 	id       root.ID
+	lock     lock
 	contents *root.Contents
 	file     []byte
 	backup   []byte // nil: none is kept
 }
 
-// seal makes a root under a fresh key. The chip opens it once before anything relies on it.
-func (r *Root) seal(ctx context.Context, id root.ID, c *root.Contents) (s sealed, err error) {
-	// The contents in clear, and the key on its way to the chip, would lie on the heap.
-	secret.Do(func() { s, err = r.sealFresh(ctx, id, c) })
+// seal makes a root.
+func (r *Root) seal(id root.ID, l lock, c *root.Contents) (s sealed, err error) {
+	// The contents in clear would lie on the heap.
+	secret.Do(func() { s, err = r.sealUnder(id, l, c) })
 	return s, err
 }
 
-func (r *Root) sealFresh(ctx context.Context, id root.ID, c *root.Contents) (sealed, error) {
+func (r *Root) sealUnder(id root.ID, l lock, c *root.Contents) (s sealed, err error) {
 	c.Written = r.clock().UTC().Truncate(time.Second)
-	s := sealed{id: id, contents: c}
-	rootKey := secret.New()
-	defer rootKey.Wipe()
-	blob, err := r.sealKey(ctx, rootKey, id.Epoch)
-	if err != nil {
-		return s, err
-	}
-	if s.file, err = root.Seal(root.Front{VaultID: r.vaultID, ID: id, Chip: r.identity, Blob: blob}, rootKey, c); err != nil {
+	s = sealed{id: id, lock: l, contents: c}
+	if s.file, err = root.Seal(root.Front{VaultID: r.vaultID, ID: id, Chip: r.identity, Blob: l.blob}, l.key, c); err != nil {
 		return s, err
 	}
 	if r.noBackup || c.Recovery == nil {
 		return s, nil
 	}
-	s.backup, err = root.SealBackup(s.file, rootKey, c)
+	s.backup, err = root.SealBackup(s.file, l.key, c)
 	return s, err
 }
 
-// sealKey has the chip seal a root key, and open it once.
+// lockFor gives the key of an epoch's roots. All of them are under one: each opens until the epoch ends, whatever key it has,
+// and a chip takes half a second to seal another.
+func (r *Root) lockFor(ctx context.Context, epoch uint64) (lock, error) {
+	if r.lock.epoch == epoch {
+		return r.lock, nil
+	}
+	l := lock{epoch: epoch, key: secret.New()}
+	var err error
+	if l.blob, err = r.sealKey(ctx, l.key, epoch); err != nil {
+		l.key.Wipe()
+	}
+	return l, err
+}
+
+// giveUp wipes the key of a root that will not be the one in force.
+func (r *Root) giveUp(s sealed) {
+	if s.lock.epoch != r.lock.epoch {
+		s.lock.key.Wipe()
+	}
+}
+
+// sealKey has the chip seal a root key, and open it once before anything relies on it.
 func (r *Root) sealKey(ctx context.Context, rootKey secret.Key, epoch uint64) (blob tpm.Blob, err error) {
 	rootKey.Use(func(key []byte) {
 		if blob, err = r.chip.Seal(ctx, key, epoch); err != nil {
@@ -94,8 +117,13 @@ func (s sealed) files() []pair.File {
 // epoch nothing is ever taken away from a root. A backup that cannot be written is an alarm and no error: a new shard
 // must not wait for it.
 func (r *Root) write(ctx context.Context, id root.ID, c *root.Contents) error {
-	s, err := r.seal(ctx, id, c)
+	l, err := r.lockFor(ctx, id.Epoch)
 	if err != nil {
+		return err
+	}
+	s, err := r.seal(id, l, c)
+	if err != nil {
+		r.giveUp(s)
 		return err
 	}
 	err = r.files.WriteAll(s.files()...)
@@ -106,6 +134,7 @@ func (r *Root) write(ctx context.Context, id root.ID, c *root.Contents) error {
 		}
 	}
 	if err != nil {
+		r.giveUp(s)
 		return fmt.Errorf("write root: %w", err)
 	}
 	r.adopt(s, nil)
@@ -117,6 +146,10 @@ func (r *Root) adopt(s sealed, backupErr error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.id, r.file, r.contents = s.id, s.file, s.contents
+	if r.lock.epoch != s.lock.epoch {
+		r.lock.key.Wipe()
+		r.lock = s.lock
+	}
 	switch {
 	case s.backup == nil:
 		r.backup = BackupState{Off: true}

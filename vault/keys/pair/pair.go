@@ -281,9 +281,10 @@ type Step struct{ From, To string }
 func (f *Folder) Rename(from, to string) error { return f.Steps(Step{From: from, To: to}) }
 
 // Remove removes both copies. A copy that is not there is passed over.
-func (f *Folder) Remove(names ...string) error { return f.Steps(removals(names)...) }
+func (f *Folder) Remove(names ...string) error { return f.Steps(Removals(names)...) }
 
-func removals(names []string) []Step {
+// Removals are the steps that remove files.
+func Removals(names []string) []Step {
 	steps := make([]Step, len(names))
 	for i, name := range names {
 		steps[i].From = name

@@ -82,7 +82,7 @@ type File struct {
 	sealed []byte
 }
 
-// Seal makes the file of a root. The root key is used for this file only.
+// Seal makes the file of a root. The root key is used for the roots of one epoch only.
 func Seal(f Front, key secret.Key, c *Contents) ([]byte, error) {
 	nonce := make([]byte, chacha20poly1305.NonceSizeX)
 	rand.Read(nonce)
