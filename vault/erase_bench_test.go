@@ -19,7 +19,7 @@ import (
 // on a software TPM and an ext4 of its own whose device counts what is written. The calls are rows and slots in the shards of
 // 62 months: what is never read has no sound.
 func BenchmarkErase(b *testing.B) {
-	const months, perMonth = 62, keys.SlotsPerShard
+	const months, perMonth = 62, 4 * keys.SlotsPerShard
 	disk := loopdisk.New(b, 2<<30)
 	device := deviceOf(b, disk.Dir)
 	v := vaulttest.NewOn(b, filepath.Join(disk.Dir, "vault"), tpmtest.Start(b).Open(b))

@@ -39,7 +39,7 @@ func (v *Vault) KeyState() KeyState {
 
 func (v *Vault) shardStates() []ShardState {
 	next := make(map[uint32]uint32)
-	for _, m := range v.keys.Marks() {
+	for _, m := range append(v.keys.Marks(), v.keys.OfficeMark()) {
 		next[m.Shard] = m.Next
 	}
 	var all []ShardState

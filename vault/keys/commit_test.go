@@ -125,7 +125,7 @@ func TestOfficeSlotsNeedNoJournal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	k.office.next, k.office.reserved = SlotsPerShard, SlotsPerShard
+	k.office.next, k.office.reserved = k.office.end, k.office.end
 	if s := mustNext(t, k, Office, at); s.ID != (ID{Shard: 2, Slot: 0}) {
 		t.Errorf("after a full shard: %s", s.ID)
 	}

@@ -22,8 +22,8 @@ const (
 	// prepareAhead is how long before a month its first shards are made, so that a chip or a disk that fails
 	// on the first of a month is noticed before it.
 	prepareAhead = 3 * 24 * time.Hour
-	// spareShards is how many shards stay in memory beside those that are handed out of: 512 KiB each.
-	spareShards = 4
+	// spareShards is how many shards stay in memory beside those that are handed out of: 128 KiB each.
+	spareShards = 16
 	// officeStep is how many office slots are reserved in the root at once. A start loses what is left of them.
 	officeStep = 64
 )
@@ -35,7 +35,7 @@ type writer struct {
 }
 
 // office is where the next slot of class Office comes from.
-type office struct{ shard, next, reserved uint32 }
+type office struct{ shard, next, reserved, end uint32 }
 
 // loadedShard is a shard in memory.
 type loadedShard struct {
@@ -97,7 +97,7 @@ func (k *Keys) handOut(number uint32, next *uint32, end uint32) (Slot, bool) {
 		id := ID{Shard: number, Slot: *next}
 		key, err := k.slotKey(id)
 		if err != nil && !errors.Is(err, ErrNoSlot) {
-			*next = SlotsPerShard
+			*next = end
 			k.root.Note(err)
 			return Slot{}, false
 		}
@@ -138,10 +138,10 @@ func (k *Keys) reserve(ctx context.Context, at time.Time) error {
 	if o.next < o.reserved {
 		return nil // somebody else was faster
 	}
-	if o.shard == 0 || o.next >= SlotsPerShard {
+	if o.shard == 0 || o.next >= o.end {
 		return k.add(ctx, []want{{Office, MonthOf(at)}})
 	}
-	o.reserved = min(o.next+officeStep, SlotsPerShard)
+	o.reserved = min(o.next+officeStep, o.end)
 	err := k.root.Update(ctx, func(c *root.Contents) error {
 		c.Office = Mark{Shard: o.shard, Next: o.reserved}
 		return nil
@@ -239,7 +239,7 @@ func (k *Keys) add(ctx context.Context, wants []want) error {
 	defer k.mu.Unlock()
 	for i, l := range made {
 		if l.Class == Office {
-			k.office = office{shard: l.Number, reserved: officeStep}
+			k.office = office{shard: l.Number, reserved: officeStep, end: l.Slots}
 		} else {
 			k.writers = append(k.writers, writer{ShardInfo: l.Info})
 		}
@@ -268,7 +268,7 @@ func (k *Keys) makeShard(c *root.Contents, w want) (shard.Line, shard.Body, erro
 // writeShard writes a shard that is new to c under its unfinished name, and adds it: as the next part of its month,
 // under a key of its own.
 func (k *Keys) writeShard(c *root.Contents, l shard.Line, slots shard.Body) (shard.Line, error) {
-	l.Part, l.Slots, l.Rewrite, l.Seq, l.Key = c.NextPart(l.Class, l.Month), SlotsPerShard, 1, k.root.Seq(), NewKey()
+	l.Part, l.Slots, l.Rewrite, l.Seq, l.Key = c.NextPart(l.Class, l.Month), slots.Len(), 1, k.root.Seq(), NewKey()
 	if l.Part == 0 {
 		return l, fmt.Errorf("%s %s has 65,535 parts", l.Class, l.Month)
 	}
@@ -292,6 +292,13 @@ func (k *Keys) Marks() []Mark {
 		marks[i] = Mark{Shard: w.Number, Next: w.next}
 	}
 	return marks
+}
+
+// OfficeMark is that of the newest shard of Office. The root keeps it.
+func (k *Keys) OfficeMark() Mark {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return Mark{Shard: k.office.shard, Next: k.office.next}
 }
 
 // Resume sets the marks after Open, from the journal. Unclean skips the next 1,000 slots of each shard, or

@@ -160,7 +160,8 @@ func with(ctx context.Context, c Config, chip tpm.Sealer, fs pair.FS,
 		return nil, err
 	}
 	mark := k.root.Contents().Office
-	k.office = office{shard: mark.Shard, next: mark.Next, reserved: mark.Next}
+	l, _ := k.root.Contents().Shard(mark.Shard)
+	k.office = office{shard: mark.Shard, next: mark.Next, reserved: mark.Next, end: l.Slots}
 	k.root.Tidy(ctx)
 	return k, nil
 }

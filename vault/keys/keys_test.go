@@ -71,7 +71,7 @@ func TestASlotHasTheSameKeysAfterTheVaultIsOpenedAgain(t *testing.T) {
 
 func TestASlotIsNeverHandedOutTwiceByManyAtOnce(t *testing.T) {
 	k, _, _ := newKeys(t)
-	const workers, each = 8, 2500 // more than one shard holds
+	const workers, each = 8, 750 // more than one shard holds
 	ids := make([]map[ID]bool, workers)
 	var wg sync.WaitGroup
 	for w := range workers {
@@ -229,12 +229,12 @@ func TestClosedKeysAreWipedAndGiveNothing(t *testing.T) {
 func TestOldShardsStayInMemoryOnlyInASmallNumber(t *testing.T) {
 	k, c, chip := newKeys(t)
 	at := november
-	for range 8 {
+	for range spareShards + 4 {
 		mustNext(t, k, "standard", at)
 		at = at.AddDate(0, 1, 0)
 	}
 	again := mustOpen(t, c, chip)
-	for n := range uint32(8) {
+	for n := range uint32(spareShards + 4) {
 		if _, err := again.Slot(ID{Shard: n + 1, Slot: 0}); err != nil {
 			t.Fatal(err)
 		}
@@ -242,7 +242,7 @@ func TestOldShardsStayInMemoryOnlyInASmallNumber(t *testing.T) {
 	if n := len(again.loaded); n != spareShards {
 		t.Errorf("%d shards in memory, want %d", n, spareShards)
 	}
-	if _, err := again.Slot(ID{Shard: 9, Slot: 0}); !errors.Is(err, ErrNoSlot) {
+	if _, err := again.Slot(ID{Shard: spareShards + 5, Slot: 0}); !errors.Is(err, ErrNoSlot) {
 		t.Errorf("unknown shard: %v", err)
 	}
 	if _, err := again.Slot(ID{Shard: 1, Slot: SlotsPerShard}); !errors.Is(err, ErrNoSlot) {

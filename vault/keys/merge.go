@@ -97,7 +97,7 @@ func (k *Keys) Import(ctx context.Context, shards []Shard) error {
 
 // imported says whether a shard was imported before.
 func (k *Keys) imported(s Shard) (bool, error) {
-	if s.slots.Len() != SlotsPerShard || s.Info.Number < FirstDegraded {
+	if s.slots.IsZero() || s.slots.Len() != s.Info.Slots || s.Info.Number < FirstDegraded {
 		return false, fmt.Errorf("%w: not a shard of a vault begun while the chip was away", ErrConflict)
 	}
 	if err := ValidClass(s.Info.Class); err != nil {

@@ -85,11 +85,11 @@ func TestAShardThatIsNotOneOfADegradedVaultIsNotImported(t *testing.T) {
 	if err := k.Import(t.Context(), mustExport(t, degraded)); err != nil {
 		t.Fatal(err)
 	}
-	bare := ShardInfo{Number: degradedShard + 9, Class: "standard", Month: MonthOf(november)}
+	bare := ShardInfo{Number: degradedShard + 9, Class: "standard", Month: MonthOf(november), Slots: SlotsPerShard}
 	for what, s := range map[string]Shard{
 		"another with the same number": mustExport(t, other)[0], "one of a vault with its chip": mustExport(t, k)[0],
-		"one without slots": {Info: bare}, "one of no class": {Info: ShardInfo{Number: bare.Number, Month: bare.Month}, slots: shard.Fill()},
-		"one of no month": {Info: ShardInfo{Number: bare.Number, Class: "standard"}, slots: shard.Fill()},
+		"one without slots": {Info: bare}, "one of no class": {Info: ShardInfo{Number: bare.Number, Month: bare.Month, Slots: SlotsPerShard}, slots: shard.Fill()},
+		"one of no month": {Info: ShardInfo{Number: bare.Number, Class: "standard", Slots: SlotsPerShard}, slots: shard.Fill()},
 	} {
 		if err := k.Import(t.Context(), []Shard{s}); err == nil {
 			t.Errorf("%s: imported", what)

@@ -42,7 +42,7 @@ func example(t *testing.T) *Contents {
 		NextShard: 8, Fresh: 3, Written: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), Spent: 4,
 		Wear:   Wear{Last: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC), Today: 2, Total: 3},
 		Office: Mark{Shard: 6, Next: 128}, Doomed: []shard.ID{{Shard: 7, Slot: 41}, {Shard: 7, Slot: 42}},
-		Shards: []shard.Line{{Info: shard.Info{Number: 7, Class: "standard", Month: "2026-11", Part: 1, Slots: shard.Slots},
+		Shards: []shard.Line{{Info: shard.Info{Number: 7, Class: "standard", Month: "2026-11", Part: 1, Slots: shard.MaxSlots},
 			Rewrite: 1, Seq: 5, Key: vectorKey(t, s, "shard key"), Hash: [sha256.Size]byte(s.Bytes(t, "hash"))}},
 		others: []field{{tag: 0x1234, value: []byte("later")}},
 	}

@@ -7,7 +7,7 @@ import (
 	"linekeep/vault/secret"
 )
 
-// Body is the slot keys of a shard, in locked memory of their own: 512 KiB. Copies of a Body are the same memory.
+// Body is the slot keys of a shard, in locked memory of their own. Copies of a Body are the same memory.
 type Body struct{ held secret.Buffer }
 
 // Fill makes the slot keys of a new shard.

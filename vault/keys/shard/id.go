@@ -1,9 +1,9 @@
 // Package shard is the files of slot keys, and the names of what lies in them.
 //
-//	In:    slot keys, 16,384 at once, and the key of their shard
+//	In:    slot keys, 4,096 at once, and the key of their shard
 //	Out:   a file, and the line of the root that it answers to; slot keys again
 //	Owner: plain values; no goroutine
-//	Full:  a shard is 512 KiB; a month that needs more has further parts
+//	Full:  a shard is 128 KiB; a month that needs more has further parts
 package shard
 
 import (
@@ -81,7 +81,7 @@ type Info struct {
 	Class  string // retention class ("standard"), or "catalog" for blocks, "office" for accounts, cases, grants
 	Month  Month
 	Part   uint16 // counts from 1 within the month of a class
-	Slots  uint32 // shard.Slots
+	Slots  uint32 // how many it was filled with
 }
 
 // MaxClass is the longest name of a retention class, in bytes.

@@ -19,9 +19,9 @@ func vaultID(t *testing.T) [16]byte {
 
 // slotsOf are the slots of the format's example: number i is SHA-256 of i in four bytes.
 func slotsOf() Body {
-	slots := newBody(Slots)
+	slots := newBody(MaxSlots)
 	slots.held.Use(func(keys []byte) {
-		for i := range uint32(Slots) {
+		for i := range uint32(MaxSlots) {
 			key := sha256.Sum256(binary.BigEndian.AppendUint32(nil, i))
 			copy(at(keys, i), key[:])
 		}
@@ -35,7 +35,7 @@ func TestAShardIsThatOfTheFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := Line{Info: Info{Number: 7, Class: "standard", Month: "2026-11", Part: 1, Slots: Slots}, Rewrite: 1, Seq: 5, Key: key}
+	l := Line{Info: Info{Number: 7, Class: "standard", Month: "2026-11", Part: 1, Slots: MaxSlots}, Rewrite: 1, Seq: 5, Key: key}
 	header, first, tag := v.Bytes(t, "header"), v.Bytes(t, "first slot"), v.Bytes(t, "tag")
 	file, err := seal(vaultID(t), &l, header[len(header)-chacha20poly1305.NonceSizeX:], slotsOf())
 	if err != nil {
@@ -48,7 +48,7 @@ func TestAShardIsThatOfTheFormat(t *testing.T) {
 		t.Errorf("hash %x of %d bytes", l.Hash, len(file))
 	}
 	slots, err := l.Open(vaultID(t), file)
-	if err != nil || !slots.Agrees(slotsOf()) || slots.Len() != Slots {
+	if err != nil || !slots.Agrees(slotsOf()) || slots.Len() != MaxSlots {
 		t.Errorf("Open: %v", err)
 	}
 	if one, ok := slots.Key(0); !ok || sha256.Sum256([]byte{0, 0, 0, 0}) != *one.Bytes() {
@@ -63,8 +63,8 @@ func TestAShardIsThatOfTheFormat(t *testing.T) {
 func TestAnErasedSlotHasNoKeyAndItsNeighboursHave(t *testing.T) {
 	slots := slotsOf()
 	slots.Erase(7)
-	slots.Erase(Slots) // past the end there is nothing
-	for slot, want := range map[uint32]bool{6: true, 7: false, 8: true, Slots - 1: true, Slots: false} {
+	slots.Erase(MaxSlots) // past the end there is nothing
+	for slot, want := range map[uint32]bool{6: true, 7: false, 8: true, MaxSlots - 1: true, MaxSlots: false} {
 		if _, ok := slots.Key(slot); ok != want || slots.Has(slot) != want {
 			t.Errorf("slot %d: %v", slot, ok)
 		}

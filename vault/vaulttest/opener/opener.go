@@ -165,13 +165,14 @@ func (k *Keys) shard(dir string, line []byte) error {
 	number := d.take(4)
 	class := string(d.counted(1))
 	year, month, part, n := d.number(2), d.number(1), d.number(2), d.number(4)
-	d.take(4 + 8)
+	slotCount := int(d.number(4))
+	d.take(8)
 	key := d.take(32)
 	file, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("%s-%04d-%02d-%d.%d", class, year, month, part, n)))
 	if err != nil {
 		return fmt.Errorf("read a shard: %w", err)
 	}
-	at := len(file) - (16384*32 + 16)
+	at := len(file) - (slotCount*32 + 16)
 	aead, err := chacha20poly1305.NewX(key)
 	if err != nil {
 		return err
@@ -180,7 +181,7 @@ func (k *Keys) shard(dir string, line []byte) error {
 	if err != nil {
 		return fmt.Errorf("open a shard: %w", err)
 	}
-	for i := range 16384 {
+	for i := range slotCount {
 		if slot := slots[i*32 : (i+1)*32]; !bytes.Equal(slot, make([]byte, 32)) {
 			k.slots[[8]byte(binary.BigEndian.AppendUint32(bytes.Clone(number), uint32(i)))] = slot
 		}
