@@ -19,7 +19,7 @@ type Erasing = eraser.Status
 func (v *Vault) eraserConfig() eraser.Config {
 	list := erasure.Config{Dir: filepath.Join(v.cfg.Dir, erasuresDir), VaultID: v.keys.VaultID(), Key: v.keys.Outer(outerErasure),
 		FS: pair.Disk{}, Clock: v.cfg.Clock}
-	return eraser.Config{Keys: v.keys, List: list, Blocks: catalogDir, Mend: v.mendSoon, Clock: v.cfg.Clock, Log: v.log}
+	return eraser.Config{Keys: v.keys, List: list, Blocks: catalogDir, Mend: v.mender.Soon, Clock: v.cfg.Clock, Log: v.log}
 }
 
 // Erase erases recordings for good; see eraser.Eraser. Errors: ErrNotThere, ErrErasureWaits.
@@ -38,11 +38,3 @@ func (v *Vault) Certificate(id keys.ID) (erasure.Certificate, error) { return v.
 
 // CommitErasures erases now whatever is ordered, also what others have doomed. Errors: ErrErasureWaits; the orders stand.
 func (v *Vault) CommitErasures(ctx context.Context) error { return v.eraser.Commit(ctx) }
-
-// mendSoon has the catalogue completed from the manifests: a block that could not be read went whole.
-func (v *Vault) mendSoon() {
-	select {
-	case v.remend <- struct{}{}:
-	default: // one word is waiting already
-	}
-}

@@ -7,19 +7,15 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"linekeep/vault/catalog"
 	"linekeep/vault/erasure"
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
-	"linekeep/vault/recording"
+	"linekeep/vault/mend"
 	"linekeep/vault/store"
 )
-
-// mendPause is how long mending waits before it tries again, when the disk was in the way.
-const mendPause = 10 * time.Second
 
 // openCatalog opens the catalogue and finds out whether it lacks anything.
 func (v *Vault) openCatalog(ctx context.Context, replay *journal.Replay) (err error) {
@@ -31,7 +27,7 @@ func (v *Vault) openCatalog(ctx context.Context, replay *journal.Replay) (err er
 		have := v.rows.Commits()
 		if c.Folder == catalogDir && have < c.Commits {
 			v.find(ctx, fmt.Errorf("%w: the catalogue has %d commits of %d; it is completed from the manifests", store.ErrTailLost, have, c.Commits))
-			v.mending = true
+			v.mender.Soon()
 		}
 		if c.Folder == erasuresDir && v.eraser.List().Newest() < c.Commits {
 			v.find(ctx, fmt.Errorf("%w: the list of erasures ends with %d of %d", erasure.ErrAltered, v.eraser.List().Newest(), c.Commits))
@@ -46,7 +42,9 @@ func (v *Vault) openCatalog(ctx context.Context, replay *journal.Replay) (err er
 	if v.catalog, err = catalog.Open(ctx, cfg, v.rows, v.keys, v.log); err != nil {
 		return err
 	}
-	v.mending = v.mending || len(v.catalog.Findings()) > 0
+	if len(v.catalog.Findings()) > 0 {
+		v.mender.Soon()
+	}
 	return nil
 }
 
@@ -66,60 +64,8 @@ func (v *Vault) find(ctx context.Context, err error) {
 	v.mu.Unlock()
 }
 
-// mend completes a damaged catalogue from the manifests, beside the recording.
-func (v *Vault) mend(ctx context.Context) error {
-	for {
-		var again <-chan time.Time
-		if v.mending {
-			err := v.Mend(ctx)
-			v.mending = err != nil
-			if err != nil {
-				v.log.ErrorContext(ctx, "catalogue not mended", slog.Any("err", err))
-				again = time.After(mendPause)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-again:
-		case <-v.remend:
-			v.mending = true
-		}
-	}
-}
-
-// Mend takes away what of the catalogue cannot be read, and files every recording that has a manifest and no row.
-func (v *Vault) Mend(ctx context.Context) error {
-	dropped, err := v.catalog.DropDamaged(ctx)
-	if err != nil {
-		return err
-	}
-	names, err := v.months.Names()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := v.mendMonth(ctx, name); err != nil {
-			return fmt.Errorf("mend the catalogue from %s: %w", name, err)
-		}
-	}
-	v.log.InfoContext(ctx, "catalogue mended", slog.Int("dropped", dropped), slog.Int("months", len(names)))
-	return nil
-}
-
-func (v *Vault) mendMonth(ctx context.Context, name string) error {
-	f, release, err := v.months.Use(ctx, name, false)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return v.library.Manifests(f, func(m recording.Manifest, err error) error {
-		if err != nil {
-			v.find(ctx, err)
-			return ctx.Err()
-		}
-		return errors.Join(v.catalog.File(ctx, m.Row()), ctx.Err())
-	})
+func (v *Vault) mending() mend.Parts {
+	return mend.Parts{Catalog: v.catalog, Library: v.library, Months: v.months, Find: v.find, Log: v.log}
 }
 
 // findAgain is how often a search begins anew because a block was rewritten under it.

@@ -9,6 +9,7 @@ import (
 
 	"linekeep/drivers/tpm"
 	"linekeep/vault/catalog"
+	"linekeep/vault/commissioning"
 	"linekeep/vault/custody"
 	"linekeep/vault/custody/holding"
 	"linekeep/vault/custody/office"
@@ -184,60 +185,10 @@ func (v *Vault) HandOver(ctx context.Context, claim office.Claim) (HandedOver, e
 	return HandedOver{Code: next.Code, Fingerprint: next.Public.Key.Fingerprint()}, nil
 }
 
-// endCommissioning erases every slot that was handed out for calls and their catalogue, and the commissioning key. The store
-// and the eraser hold still.
 func (v *Vault) endCommissioning(ctx context.Context, recovery envelope.Public) error {
 	rows, err := v.Find(ctx, catalog.Query{})
 	if err != nil {
 		return err
 	}
-	ids := make([]keys.ID, len(rows))
-	for i := range rows {
-		ids[i] = rows[i].ID
-	}
-	if _, err := v.catalog.Remove(ctx, ids...); err != nil {
-		return err
-	}
-	change := keys.Change{EndCommissioning: true}
-	if _, again := v.keys.Recovery(); again { // an attempt that came so far left one that nobody was shown
-		change.Recovery = &recovery
-	} else if err := v.keys.SetRecovery(ctx, recovery); err != nil {
-		return err
-	}
-	if err := v.keys.Doom(ctx, v.handedOut(&change)...); err != nil {
-		return err
-	}
-	_, err = v.keys.Commit(ctx, change)
-	return err
-}
-
-// handedOut are the slots of calls and catalogue blocks that may have been used; months gone by are dropped whole.
-func (v *Vault) handedOut(change *keys.Change) []keys.ID {
-	next := make(map[uint32]uint32)
-	for _, m := range v.keys.Marks() {
-		next[m.Shard] = m.Next
-	}
-	inUse := make(map[keys.ID]bool)
-	for _, id := range v.catalog.Blocks() {
-		inUse[id] = true
-	}
-	var ids []keys.ID
-	for _, s := range v.keys.Shards() {
-		switch {
-		case s.Class == keys.Office:
-		case s.Month < keys.MonthOf(v.cfg.Clock()) && s.Class != catalogDir:
-			change.Months = append(change.Months, keys.MonthDrop{Class: s.Class, Month: s.Month})
-		default:
-			end, writing := next[s.Number]
-			if !writing {
-				end = s.Slots
-			}
-			for slot := range end {
-				if id := (keys.ID{Shard: s.Number, Slot: slot}); !inUse[id] {
-					ids = append(ids, id)
-				}
-			}
-		}
-	}
-	return ids
+	return commissioning.End(ctx, v.keys, v.catalog, rows, recovery, v.cfg.Clock())
 }

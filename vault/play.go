@@ -3,32 +3,18 @@ package vault
 import (
 	"context"
 	"fmt"
-	"iter"
-	"time"
 
-	"linekeep/audio/segment"
-	"linekeep/drivers/line"
 	"linekeep/vault/custody"
 	"linekeep/vault/custody/office"
 	"linekeep/vault/envelope"
+	"linekeep/vault/hearing"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
-	"linekeep/vault/recording"
 	"linekeep/vault/seal"
 )
 
-// Recording is a recording somebody may hear. Close it: until then its key is in memory.
-type Recording struct {
-	ID       keys.ID
-	Start    time.Time
-	Length   line.Samples
-	Parties  []segment.Party
-	Manifest recording.Manifest
-
-	vaultID [16]byte
-	reader  *library.Reader
-	key     seal.DataKey
-}
+// Recording is a recording somebody may hear.
+type Recording = hearing.Recording
 
 // Play opens a recording with the recovery code. Errors: ErrNotThere, ErrNotFiled, ErrWrongCode, library.ErrAltered.
 func (v *Vault) Play(ctx context.Context, id keys.ID, code custody.Code) (*Recording, error) {
@@ -87,63 +73,10 @@ func (v *Vault) openFor(ctx context.Context, id keys.ID, unwrap func(*library.Re
 	if err != nil {
 		return nil, err
 	}
-	vaultID := v.keys.VaultID()
 	key, err := unwrap(reader)
 	if err != nil {
 		reader.Close()
 		return nil, fmt.Errorf("the key of recording %s: %w", id, err)
 	}
-	m := reader.Manifest
-	return &Recording{ID: id, Start: m.Opening.Start, Length: m.Closing.Length, Parties: m.Opening.Parties, Manifest: m,
-		vaultID: vaultID, reader: reader, key: key}, nil
-}
-
-// Track gives a party's segments in order. Where something is altered or missing it gives an error that says what
-// is lost, with an empty segment, and goes on after it; whoever only wants the whole stops there.
-func (r *Recording) Track(p segment.Party) iter.Seq2[segment.Segment, error] {
-	return func(yield func(segment.Segment, error) bool) {
-		for i := range r.Manifest.Tracks {
-			t := &r.Manifest.Tracks[i]
-			if t.Party != p {
-				continue
-			}
-			for _, part := range t.Parts {
-				if !r.part(p, part, yield) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func (r *Recording) part(p segment.Party, part recording.Part, yield func(segment.Segment, error) bool) bool {
-	c, err := r.reader.Chunk(p, part)
-	if err != nil {
-		return yield(segment.Segment{}, fmt.Errorf("the sound from %v to %v is lost: %w", part.Start.Duration(), part.End.Duration(), err))
-	}
-	for i := range c.Segments {
-		s, err := r.open(&c, &c.Segments[i])
-		if !yield(s, err) {
-			return false
-		}
-	}
-	return true
-}
-
-func (r *Recording) open(c *recording.Chunk, s *recording.Sealed) (segment.Segment, error) {
-	h := seal.Header{ID: c.ID, Party: c.Party, Last: s.Last, Seq: s.Seq, Start: s.Start, Len: s.Len}
-	plain, err := r.key.OpenSegment(nil, r.vaultID, h, s.Body)
-	if err == nil {
-		var out segment.Segment
-		if out, err = segment.Decode(plain); err == nil {
-			return out, nil
-		}
-	}
-	return segment.Segment{}, fmt.Errorf("the sound from %v to %v is lost: %w", s.Start.Duration(), (s.Start + s.Len).Duration(), err)
-}
-
-// Close wipes the key and gives the folder back.
-func (r *Recording) Close() {
-	r.key.Wipe()
-	r.reader.Close()
+	return hearing.New(v.keys.VaultID(), id, reader, key), nil
 }

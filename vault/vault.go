@@ -37,6 +37,7 @@ import (
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/lock"
+	"linekeep/vault/mend"
 	"linekeep/vault/recording"
 	"linekeep/vault/rewrap"
 	"linekeep/vault/space"
@@ -136,8 +137,7 @@ type Vault struct {
 	rows    *folder.Folder // of the catalogue
 	catalog *catalog.Catalog
 	eraser  *eraser.Eraser
-	mending bool          // the catalogue is to be completed from the manifests; Run's alone once it runs
-	remend  chan struct{} // and once more; one pending word is enough
+	mender  *mend.Mender
 	// outdated: the journal is older than the catalogue, so its marks are old too.
 	outdated bool
 
@@ -208,7 +208,7 @@ func Open(ctx context.Context, cfg Config, chip tpm.Chip, log *slog.Logger) (*Va
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	v := &Vault{cfg: cfg, log: log, signed: make(chan struct{}, 1), remend: make(chan struct{}, 1)}
+	v := &Vault{cfg: cfg, log: log, signed: make(chan struct{}, 1), mender: mend.New()}
 	if err := v.open(ctx, chip); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the vault in %s: %w", cfg.Dir, err), v.release())
 	}
@@ -309,7 +309,7 @@ func (v *Vault) Run(ctx context.Context) error {
 	g.Go(func() error { return v.guard.Run(ctx) })
 	g.Go(func() error { return v.prepare(ctx) })
 	g.Go(func() error { return v.rewraps(ctx) })
-	g.Go(func() error { return v.mend(ctx) })
+	g.Go(func() error { return v.mender.Run(ctx, v.mending()) })
 	g.Go(func() error { return v.eraser.Run(ctx) })
 	g.Go(func() error { return v.home().Run(ctx) })
 	return g.Wait()

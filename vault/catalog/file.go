@@ -17,8 +17,8 @@ import (
 // rowsPerPut bounds one transaction of loose rows: they stay in Badger's tables, of which one transaction takes 500 KiB.
 const rowsPerPut = 500
 
-// classBlocks is the class of the slots that blocks are sealed under.
-const classBlocks = "catalog"
+// Class is the class of the slots that blocks are sealed under.
+const Class = "catalog"
 
 // File takes rows in: nil = they are found from now on, and after a power cut. A row whose id is in the catalogue
 // already is left as it is, so filing twice is the same as once. One that is erased, or is about to be, is passed over:
@@ -162,7 +162,7 @@ func (c *Catalog) setBlocks(blocks []*entry) {
 
 // makeBlock seals rows as a block under a slot of its own.
 func (c *Catalog) makeBlock(ctx context.Context, rows []Row) (*entry, []folder.Entry, error) {
-	slot, err := c.slots.Next(ctx, classBlocks, c.cfg.Clock())
+	slot, err := c.slots.Next(ctx, Class, c.cfg.Clock())
 	if err != nil {
 		return nil, nil, fmt.Errorf("slot for a block: %w", err)
 	}
