@@ -287,3 +287,23 @@ func TestARewrapIsForTheOtherKeyAlone(t *testing.T) {
 		t.Errorf("by a key it is not under: %v", err)
 	}
 }
+
+// FuzzSealed: of all bytes that can lie on a disk only those that were sealed open as a segment, or as a box.
+func FuzzSealed(f *testing.F) {
+	d, key := NewDataKey(), keys.NewKey()
+	segment := d.Segment(nil, vaultID, header, []byte("sound"))
+	box := Box(key, []byte("row"), []byte("label"))
+	for _, seed := range [][]byte{segment, box, nil, make([]byte, padTo+tagSize)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, sealed []byte) {
+		plain, err := d.OpenSegment(nil, vaultID, header, sealed)
+		if (err == nil) != bytes.Equal(sealed, segment) {
+			t.Errorf("%x opens as the segment %q, %v", sealed, plain, err)
+		}
+		plain, err = OpenBox(key, sealed, []byte("label"))
+		if (err == nil) != bytes.Equal(sealed, box) {
+			t.Errorf("%x opens as the box %q, %v", sealed, plain, err)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"linekeep/vault/keys"
+	"linekeep/vault/seal"
 	"linekeep/vault/vaulttest/vectors"
 )
 
@@ -125,4 +126,18 @@ func TestTheDescribedBytesOpen(t *testing.T) {
 			t.Errorf("byte %d altered: opened", i)
 		}
 	}
+}
+
+// FuzzSetting: nothing but what was saved under this name and key opens, whatever lies on the disk.
+func FuzzSetting(f *testing.F) {
+	folder := &Folder{vaultID: [keys.VaultIDSize]byte{1}, key: keys.NewKey()}
+	whole := append([]byte(head), seal.Box(folder.key, []byte("value"), folder.place("a")...)...)
+	f.Add(whole)
+	f.Add([]byte(head))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		value, err := folder.open("a", file)
+		if (err == nil) != bytes.Equal(file, whole) {
+			t.Fatalf("%x opens as %q, %v", file, value, err)
+		}
+	})
 }
