@@ -1,6 +1,6 @@
 // Package root is the file that the chip opens and everything else hangs from, and its backup for a dead chip.
 //
-//	In:    contents, a fresh root key, the chip's blob of it
+//	In:    contents, the epoch's root key, the chip's blob of it
 //	Out:   a file, and contents again; a backup that the recovery key opens
 //	Owner: plain values; no goroutine
 //	Full:  some 110 bytes for each shard: 7 KiB for a million slots
