@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"linekeep/vault/degraded"
 	"linekeep/vault/rewrap"
 )
 
@@ -15,7 +16,11 @@ const RewrapPeriod = time.Minute
 const rewrapAgain = 2 * time.Second
 
 func (v *Vault) openRewrap() {
-	v.rewrap = rewrap.New(rewrap.Config{Keys: v.keys, Months: v.months, Store: v.store, Custody: rewrap.Of(v.office), Clock: v.cfg.Clock})
+	v.rewrap = rewrap.New(rewrap.Config{Keys: v.keys, Months: v.months, Store: v.store, Custody: rewrap.Of(v.office), Clock: v.cfg.Clock,
+		Elsewhere: func(uint32) bool { // one that cannot be listed, or is never merged, may hold some
+			numbers, err := degraded.Numbers(v.cfg.Dir)
+			return err != nil || len(numbers) > 0
+		}})
 }
 
 // rewraps wraps recordings anew after a new recovery code, beside the recording.

@@ -25,6 +25,8 @@ func TestAlarmsAboutWhoCanHear(t *testing.T) {
 		{name: "calls are being wrapped anew", people: office.Status{Number: 3, Holders: 2}, rewrap: rewrap.Status{Left: 9, Since: start()}},
 		{name: "and nobody comes", people: office.Status{Number: 3, Holders: 2}, rewrap: rewrap.Status{Left: 9, Since: start().Add(-rewrap.Patience)},
 			alarms: []string{"custody.rewrap"}},
+		{name: "some cannot be wrapped at all", people: office.Status{Number: 3, Holders: 2}, rewrap: rewrap.Status{Damaged: 1, Since: start()},
+			alarms: []string{"custody.damaged"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBox()

@@ -70,10 +70,13 @@ type Config struct {
 
 // Status is how far it came.
 type Status struct {
-	Left  int       // recordings still under an earlier key, as the last pass counted; with those that wait for a session
-	Done  int       // since the start
-	Since time.Time // when it last got on, or found something to do
-	Error string    // why the last pass did not get on; empty when it did, or waits for a session
+	Left int // recordings still under an earlier key, as the last pass counted; with those that wait for a session
+	Done int // since the start
+	// Damaged are recordings that cannot be wrapped anew although somebody who holds the keys was there: the earlier key
+	// is kept for them, and they keep it from being dropped. As the last pass with a session counted.
+	Damaged int
+	Since   time.Time // when it last got on, or found something to do
+	Error   string    // why the last pass did not get on; empty when it did, or waits for a session
 }
 
 // Stalled says that there is something to do and nothing came of it for a day.
@@ -102,23 +105,27 @@ func (r *Runner) Status() Status {
 func (r *Runner) Pass(ctx context.Context) error {
 	retired, now, err := r.cfg.Custody.Retired()
 	if err != nil || len(retired) == 0 {
+		r.damaged(0)
 		r.note(0, 0, err)
 		return nil
 	}
 	names, err := r.cfg.Months.Names()
-	left := 0
+	var all outcome
 	errs := []error{err}
 	for _, name := range names {
-		n, err := r.month(ctx, name, now)
+		o, err := r.month(ctx, name, now)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		left += n
+		all = all.and(o)
 		errs = append(errs, err)
 	}
 	failed := errors.Join(errs...)
-	r.note(left, 0, failed)
-	whole := left == 0 && failed == nil
+	r.note(all.left, 0, failed)
+	if all.left == 0 { // somebody was there to the end: what is not done cannot be
+		r.damaged(all.damaged)
+	}
+	whole := all.left == 0 && failed == nil
 	if !whole || r.cfg.Store.Under(now) || r.cfg.Elsewhere != nil && r.cfg.Elsewhere(now) {
 		return nil
 	}
@@ -126,6 +133,22 @@ func (r *Runner) Pass(ctx context.Context) error {
 		r.note(0, 0, err)
 	}
 	return nil
+}
+
+func (r *Runner) damaged(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Damaged = n
+}
+
+// outcome is what a pass leaves under earlier keys.
+type outcome struct {
+	left    int // for want of a session
+	damaged int // for ever
+}
+
+func (o outcome) and(other outcome) outcome {
+	return outcome{left: o.left + other.left, damaged: o.damaged + other.damaged}
 }
 
 // note keeps what became of something; left < 0 leaves the count as it is.
@@ -152,36 +175,35 @@ type todo struct {
 	wrap   []byte
 }
 
-// month does what it can in one month's folder, and gives how many are left.
-func (r *Runner) month(ctx context.Context, name string, now uint32) (left int, err error) {
+// month does what it can in one month's folder, and tells what it leaves.
+func (r *Runner) month(ctx context.Context, name string, now uint32) (o outcome, err error) {
 	all, err := r.find(ctx, name, now)
 	if err != nil {
-		return 0, fmt.Errorf("look for recordings to wrap anew in %s: %w", name, err)
+		return o, fmt.Errorf("look for recordings to wrap anew in %s: %w", name, err)
 	}
 	var broken error // what cannot be wrapped anew stays under its key, and keeps it from being dropped
 	for len(all) > 0 {
 		batch := all[:min(len(all), batchWraps)]
-		made, werr := r.wrap(batch, now)
+		made, bad, werr := r.wrap(batch, now)
 		if len(made) > 0 {
 			if err := r.cfg.Store.KeepRewraps(ctx, name, made); err != nil {
-				return len(all), fmt.Errorf("keep new wraps in %s: %w", name, err)
+				return outcome{left: len(all)}, fmt.Errorf("keep new wraps in %s: %w", name, err)
 			}
 			r.note(-1, len(made), nil)
 		}
-		nobody := errors.Is(werr, ErrNobody)
-		if !nobody {
-			broken = errors.Join(broken, werr)
+		o.damaged += bad
+		if nobody := errors.Is(werr, ErrNobody); nobody || ctx.Err() != nil {
+			o.left = len(all) - len(made) - bad
+			return o, broken
 		}
-		if nobody || ctx.Err() != nil {
-			return len(all) - len(made), broken
-		}
+		broken = errors.Join(broken, werr)
 		all = all[len(batch):]
 	}
-	return 0, broken
+	return o, broken
 }
 
-// wrap makes the wraps of a batch. Errors: ErrNobody; what went wrong with single ones.
-func (r *Runner) wrap(batch []todo, now uint32) (made []store.Rewrapped, err error) {
+// wrap makes the wraps of a batch, and counts those that cannot be made. Errors: ErrNobody; what went wrong with single ones.
+func (r *Runner) wrap(batch []todo, now uint32) (made []store.Rewrapped, bad int, err error) {
 	nobody := r.cfg.Custody.Unwrapping(func(rewrap func(slot keys.Slot, number uint32, wrap []byte) ([]byte, error)) error {
 		for _, t := range batch {
 			slot, serr := r.cfg.Keys.Slot(t.id)
@@ -189,7 +211,7 @@ func (r *Runner) wrap(batch []todo, now uint32) (made []store.Rewrapped, err err
 				continue // erased meanwhile
 			}
 			if serr != nil {
-				err = errors.Join(err, serr)
+				bad, err = bad+1, errors.Join(err, serr)
 				continue
 			}
 			wrap, werr := rewrap(slot, t.number, t.wrap)
@@ -198,14 +220,14 @@ func (r *Runner) wrap(batch []todo, now uint32) (made []store.Rewrapped, err err
 				return werr
 			}
 			if werr != nil {
-				err = errors.Join(err, fmt.Errorf("recording %s: %w", t.id, werr))
+				bad, err = bad+1, errors.Join(err, fmt.Errorf("recording %s: %w", t.id, werr))
 				continue
 			}
 			made = append(made, store.Rewrapped{ID: t.id, Rewrap: recording.Rewrap{Custody: now, Wrap: wrap}})
 		}
 		return nil
 	})
-	return made, errors.Join(err, nobody)
+	return made, bad, errors.Join(err, nobody)
 }
 
 // find gives the recordings of a month that are under an earlier key.
