@@ -73,7 +73,7 @@ func (v *Vault) inspectCatalog(ctx context.Context, in *check.Vault) []error {
 	}
 	v.rows = rows
 	cfg := catalog.Defaults()
-	cfg.Clock, cfg.Hidden = v.cfg.Clock, v.eraser.Hidden
+	cfg.Clock, cfg.Numbers, cfg.Hidden = v.cfg.Clock, v.cfg.Numbers, v.eraser.Hidden
 	if v.catalog, err = catalog.Open(ctx, cfg, rows, v.keys, v.log); err != nil {
 		return append(rows.Findings(), err)
 	}

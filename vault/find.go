@@ -38,7 +38,7 @@ func (v *Vault) openCatalog(ctx context.Context, replay *journal.Replay) (err er
 		}
 	}
 	cfg := catalog.Defaults()
-	cfg.Clock, cfg.Hidden = v.cfg.Clock, v.eraser.Hidden
+	cfg.Clock, cfg.Numbers, cfg.Hidden = v.cfg.Clock, v.cfg.Numbers, v.eraser.Hidden
 	if v.catalog, err = catalog.Open(ctx, cfg, v.rows, v.keys, v.log); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ import (
 	"linekeep/audio/segment"
 	"linekeep/drivers/tpm"
 	"linekeep/vault/catalog"
+	"linekeep/vault/catalog/number"
 	"linekeep/vault/clear"
 	"linekeep/vault/custody"
 	"linekeep/vault/custody/holding"
@@ -82,6 +83,7 @@ type Config struct {
 	Classes []string     // retention classes in use; each has its own months
 	Space   space.Config // when the disk counts as full
 	Clock   func() time.Time
+	Numbers number.Rules // how telephone numbers are written where the box stands
 	// NoBackup keeps no key backup on the box: then nobody can undo an erasure with an older copy of the disk, and a chip that
 	// dies takes the recordings with it.
 	NoBackup bool
@@ -98,7 +100,7 @@ type Config struct {
 
 // Defaults is the configuration of a vault in dir with one retention class.
 func Defaults(dir string) Config {
-	return Config{Dir: dir, Classes: []string{"standard"}, Space: space.Defaults(), Clock: time.Now}
+	return Config{Dir: dir, Classes: []string{"standard"}, Space: space.Defaults(), Clock: time.Now, Numbers: number.Defaults()}
 }
 
 // Validate names every fault.
@@ -116,7 +118,7 @@ func (c Config) Validate() error {
 	if c.Clock == nil {
 		errs = append(errs, errors.New("vault: Clock is missing"))
 	}
-	return errors.Join(append(errs, c.Space.Validate())...)
+	return errors.Join(append(errs, c.Space.Validate(), c.Numbers.Validate())...)
 }
 
 // Vault is an open vault.

@@ -16,6 +16,7 @@ import (
 
 	"linekeep/audio/call"
 	"linekeep/drivers/line"
+	"linekeep/vault/catalog/number"
 )
 
 // MaxSize is the largest settings file read: a hundred lines take some 20 KB.
@@ -36,6 +37,8 @@ type Config struct {
 type Site struct {
 	Name string // of the office, as its people read it
 	Box  string // of the box, such as LK-7F3A
+	// Numbers says how telephone numbers are written where the box stands, so that a search finds all their forms.
+	Numbers number.Rules
 }
 
 // Data is where recordings are kept.

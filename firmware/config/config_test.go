@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"linekeep/audio/call"
+	"linekeep/vault/catalog/number"
 )
 
 const example = "linekeep.example.toml"
@@ -22,7 +23,7 @@ func TestTheExampleSaysWhatItSays(t *testing.T) {
 		t.Fatalf("the example: %v", err)
 	}
 	want := Config{
-		Site:    Site{Name: "Hartley & Rowe", Box: "LK-7F3A"},
+		Site:    Site{Name: "Hartley & Rowe", Box: "LK-7F3A", Numbers: number.Rules{Country: "GB", Area: "01632"}},
 		Data:    Data{Folder: "/var/lib/linekeep", Classes: []string{"standard", "financial"}},
 		TPM:     TPM{Device: "/dev/tpmrm0", Policy: "/etc/linekeep/policy.json"},
 		Console: Console{Address: ":8443"},
@@ -130,6 +131,8 @@ func TestEachFaultNamesItsKeyAndLine(t *testing.T) {
 	}{
 		{name: "a wrong kind of value", text: strings.Replace(least, `"LK-1"`, "7", 1),
 			want: []string{`line 3: site.box: must be a text in quotes, not 7`}},
+		{name: "a country there is not", text: strings.Replace(least, "[data]", "country = \"ZZ\"\narea = \"x\"\n[data]", 1),
+			want: []string{`line 4: site.country: "ZZ" is no country with telephone numbers, such as GB`, `line 5: site.area: "x" is not an area code, such as 01632`}},
 		{name: "nothing at all", text: "",
 			want: []string{"site.name: is missing", "site.box: is missing", "data.folder: is missing", "tpm.policy: is missing",
 				"line: there is no [[line]]; the box would record nothing"}},

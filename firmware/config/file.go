@@ -12,8 +12,10 @@ import (
 // hide the next.
 type file struct {
 	Site struct {
-		Name value[string] `toml:"name"`
-		Box  value[string] `toml:"box"`
+		Name    value[string] `toml:"name"`
+		Box     value[string] `toml:"box"`
+		Country value[string] `toml:"country"`
+		Area    value[string] `toml:"area"`
 	} `toml:"site"`
 	Data struct {
 		Folder  value[string]   `toml:"folder"`
@@ -74,7 +76,7 @@ func (x *value[T]) UnmarshalTOML(data any) error {
 		*p, ok = data.(bool)
 		x.expect(ok, "true or false", data)
 	case *float64:
-		*p, ok = number(data)
+		*p, ok = float(data)
 		x.expect(ok, "a number", data)
 	case *time.Duration:
 		text, isText := data.(string)
@@ -114,7 +116,7 @@ func show(data any) string {
 	return "a table"
 }
 
-func number(data any) (float64, bool) {
+func float(data any) (float64, bool) {
 	switch n := data.(type) {
 	case float64:
 		return n, true

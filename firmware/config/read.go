@@ -13,6 +13,7 @@ import (
 	"linekeep/audio/call"
 	"linekeep/audio/pcm"
 	"linekeep/drivers/line"
+	"linekeep/vault/catalog/number"
 	"linekeep/vault/keys"
 )
 
@@ -80,6 +81,13 @@ func (r *reader) config(f file) Config {
 	need(r, "site.box", f.Site.Box, &c.Site.Box)
 	if c.Site.Box != "" && !boxName.MatchString(c.Site.Box) {
 		r.fault("site.box", "%q is not a name of capital letters, figures and dashes, such as LK-7F3A", c.Site.Box)
+	}
+	c.Site.Numbers = number.Defaults()
+	take(r, "site.country", f.Site.Country, &c.Site.Numbers.Country)
+	take(r, "site.area", f.Site.Area, &c.Site.Numbers.Area)
+	for _, err := range parts(c.Site.Numbers.Validate()) {
+		field, text, _ := strings.Cut(err.Error(), ": ")
+		r.fault("site."+field, "%s", text)
 	}
 	need(r, "data.folder", f.Data.Folder, &c.Data.Folder)
 	take(r, "data.classes", f.Data.Classes, &c.Data.Classes)

@@ -9,6 +9,6 @@ import (
 // Vault is the vault that the settings speak of.
 func (c Config) Vault() vault.Config {
 	v := vault.Defaults(filepath.Join(c.Data.Folder, "vault"))
-	v.Classes = c.Data.Classes
+	v.Classes, v.Numbers = c.Data.Classes, c.Site.Numbers
 	return v
 }

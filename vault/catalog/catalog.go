@@ -3,14 +3,15 @@
 // Stage: line -> call -> encode -> seal -> store -> [search] -> release.
 //
 //	In:    a Row for each recording that is filed
-//	Out:   rows by time, line, direction and duration, newest first, at the same cost for any combination
+//	Out:   rows by number, extension, name, tag, case, line, class, direction, length and time, newest first, at the same cost
+//	       for any combination
 //	Owner: no goroutine; File, Replace and the rest may be called from several, queries run beside them
 //	Full:  the folder's error (folder.ErrFull) comes back, and the row is not filed; the store tries again
 //
 // A new row lies loose, sealed under its own recording's slot. When there are BlockRows of them they become a
-// block: sorted by time, cut into columns that are sealed apart under a slot of the block's own, so that a query
-// opens only the columns it asks about, and skips blocks whose zone (smallest and largest of everything) rules
-// them out. Nothing personal stands in a key of the folder. FORMAT.md section 12 has the bytes.
+// block: sorted by time, cut into groups of columns that are sealed apart under a slot of the block's own, so that a query
+// opens only what it asks about, and skips blocks whose zone (smallest and largest, and a filter of numbers) rules
+// them out. Columns only narrow: each row that is given out was compared with the query whole. Nothing personal stands in a key of the folder. FORMAT.md section 12 has the bytes.
 package catalog
 
 import (
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"linekeep/vault/catalog/block"
+	"linekeep/vault/catalog/number"
 	"linekeep/vault/folder"
 	"linekeep/vault/keys"
 )
@@ -65,6 +67,7 @@ type Folder interface {
 type Config struct {
 	BlockRows int // loose rows that become a block
 	Clock     func() time.Time
+	Numbers   number.Rules // how numbers are written here
 	// Hidden are recordings that are being erased: no query gives them out, and none of them is filed any more. It may be
 	// nil; it is asked once for each query, and what it gave is never changed.
 	Hidden func() map[keys.ID]bool
@@ -77,8 +80,10 @@ func (c Config) hidden() map[keys.ID]bool {
 	return c.Hidden()
 }
 
-// Defaults make blocks of 4,096 rows: a few days of a busy office, and about 300 KB.
-func Defaults() Config { return Config{BlockRows: block.MaxRows, Clock: time.Now} }
+// Defaults make blocks of 4,096 rows: a few days of a busy office, and about half a megabyte.
+func Defaults() Config {
+	return Config{BlockRows: block.MaxRows, Clock: time.Now, Numbers: number.Defaults()}
+}
 
 // Validate reports what is wrong with c.
 func (c Config) Validate() error {
@@ -88,6 +93,9 @@ func (c Config) Validate() error {
 	}
 	if c.Clock == nil {
 		errs = append(errs, errors.New("catalog: no clock"))
+	}
+	if err := c.Numbers.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("catalog.numbers: %w", err))
 	}
 	return errors.Join(errs...)
 }
@@ -109,7 +117,7 @@ type Catalog struct {
 	findings []error
 }
 
-// Open reads the loose rows and the zones of all blocks into memory (about 300 bytes each).
+// Open reads the loose rows and the zones of all blocks into memory (about 7 KB each: 1.7 MB for a million rows).
 func Open(ctx context.Context, cfg Config, dir Folder, slots Slots, log *slog.Logger) (*Catalog, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -131,7 +139,7 @@ func (c *Catalog) Findings() []error {
 	return slices.Clone(c.findings)
 }
 
-func (c *Catalog) find(err error) { c.findings = append(c.findings, err) }
+func (c *Catalog) note(err error) { c.findings = append(c.findings, err) }
 
 // loadLoose opens the loose rows. One whose slot is gone was erased with its recording: it is removed.
 func (c *Catalog) loadLoose(ctx context.Context) error {
@@ -139,7 +147,7 @@ func (c *Catalog) loadLoose(ctx context.Context) error {
 	err := c.dir.Walk([]byte{block.PrefixRow}, func(key, value []byte, err error) error {
 		id, idErr := keys.IDFrom(bytes.TrimPrefix(key, []byte{block.PrefixRow}))
 		if idErr != nil {
-			c.find(fmt.Errorf("%w: key %x: %w", ErrAltered, key, idErr))
+			c.note(fmt.Errorf("%w: key %x: %w", ErrAltered, key, idErr))
 			return ctx.Err()
 		}
 		row, err := c.openRow(id, value, err)
@@ -147,7 +155,7 @@ func (c *Catalog) loadLoose(ctx context.Context) error {
 		case errors.Is(err, keys.ErrNoSlot):
 			erased = append(erased, folder.Entry{Key: key})
 		case err != nil:
-			c.find(fmt.Errorf("%w: row %s: %w", ErrAltered, id, err))
+			c.note(fmt.Errorf("%w: row %s: %w", ErrAltered, id, err))
 		default:
 			c.byID[id] = row
 			c.loose = append(c.loose, row)
@@ -174,7 +182,8 @@ func (c *Catalog) openRow(id keys.ID, value []byte, err error) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	return block.OpenRow(slot.Meta(), id, value)
+	r, err := block.OpenRow(slot.Meta(), id, value)
+	return c.plain(r), err
 }
 
 // loadBlocks opens all zones, and makes one again from its columns when it is damaged.
@@ -190,7 +199,7 @@ func (c *Catalog) loadBlocks(ctx context.Context) error {
 		b, err := c.loadBlock(ctx, id)
 		if err != nil {
 			err = fmt.Errorf("%w: block %s: %w", ErrAltered, id, err)
-			c.find(err)
+			c.note(err)
 			c.lost[id] = err
 			continue
 		}
@@ -207,7 +216,7 @@ func (c *Catalog) blockIDs() ([]keys.ID, error) {
 		err := c.dir.Keys([]byte{prefix}, func(key []byte) error {
 			id, err := keys.IDFrom(key[1:min(len(key), 1+keys.IDSize)])
 			if err != nil {
-				c.find(fmt.Errorf("%w: key %x: %w", ErrAltered, key, err))
+				c.note(fmt.Errorf("%w: key %x: %w", ErrAltered, key, err))
 				return nil
 			}
 			ids = append(ids, id)
@@ -236,9 +245,30 @@ func (c *Catalog) loadBlock(ctx context.Context, id keys.ID) (*entry, error) {
 	}
 	rows, colErr := c.readAll(b)
 	if colErr != nil {
-		return nil, errors.Join(err, colErr)
+		return c.fromVersion1(ctx, b, errors.Join(err, colErr))
 	}
-	c.find(fmt.Errorf("%w: zone of block %s: %w; made again", ErrAltered, id, err))
+	c.note(fmt.Errorf("%w: zone of block %s: %w; made again", ErrAltered, id, err))
 	b.zone = block.ZoneOf(rows)
-	return b, c.dir.Put(ctx, folder.Entry{Key: block.ZoneKey(id), Value: b.zone.Seal(b.key, id)})
+	zone, err := b.zone.Seal(b.key, id)
+	if err != nil {
+		return nil, err
+	}
+	return b, c.dir.Put(ctx, folder.Entry{Key: block.ZoneKey(id), Value: zone})
+}
+
+// fromVersion1 writes a block of version 1 anew in this version, under another slot: the old one's is erased with the next
+// batch, like that of every block that is no more. bad is why it is no block of this version.
+func (c *Catalog) fromVersion1(ctx context.Context, old *entry, bad error) (*entry, error) {
+	rows, err := block.ReadVersion1(old.key, old.id, c.dir.Get)
+	if err != nil {
+		return nil, bad
+	}
+	for i := range rows {
+		rows[i] = c.plain(rows[i])
+	}
+	b, entries, err := c.makeBlock(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	return b, c.dir.Put(ctx, append(removal(old.id), entries...)...)
 }

@@ -48,7 +48,7 @@ func (c *Catalog) file(ctx context.Context, rows []Row) error {
 			continue
 		}
 		if !c.has(r.ID) {
-			fresh = append(fresh, r.Normal())
+			fresh = append(fresh, c.plain(r.Normal()))
 			seen[r.ID] = true
 		}
 	}
@@ -70,8 +70,8 @@ func (c *Catalog) has(id keys.ID) bool {
 		if !b.zone.MayHave(id) {
 			continue
 		}
-		order, err := c.openGroup(b, block.Order, 0)
-		if err == nil && block.Find(order[block.ColID], id) >= 0 {
+		ids, err := c.openGroup(b, block.IDs, 0)
+		if err == nil && block.Find(ids, id) >= 0 {
 			return true
 		}
 	}
@@ -167,8 +167,15 @@ func (c *Catalog) makeBlock(ctx context.Context, rows []Row) (*entry, []folder.E
 		return nil, nil, fmt.Errorf("slot for a block: %w", err)
 	}
 	b := &entry{id: slot.ID, key: slot.Meta(), zone: block.ZoneOf(rows)}
-	entries := []folder.Entry{{Key: block.ZoneKey(b.id), Value: b.zone.Seal(b.key, b.id)}}
+	zone, err := b.zone.Seal(b.key, b.id)
+	if err != nil {
+		return nil, nil, fmt.Errorf("zone of block %s: %w", b.id, err)
+	}
+	entries := []folder.Entry{{Key: block.ZoneKey(b.id), Value: zone}}
 	for _, g := range block.Groups() {
+		if !b.zone.Has(g) {
+			continue
+		}
 		for page := range g.Pages(len(rows)) {
 			box, err := g.Seal(b.key, b.id, page, rows)
 			if err != nil {
@@ -178,6 +185,45 @@ func (c *Catalog) makeBlock(ctx context.Context, rows []Row) (*entry, []folder.E
 		}
 	}
 	return b, entries, nil
+}
+
+// plain fills in the number's plain form where it is not known yet.
+func (c *Catalog) plain(r Row) Row {
+	if r.Plain == "" {
+		r.Plain = c.cfg.Numbers.Plain(r.Number)
+	}
+	return r
+}
+
+// Change lets change alter the rows of recordings: names, tags, cases, what a rectification corrects. Nil = they are found
+// as they now are, also after a power cut. The blocks that hold them are written anew under other slots, once however many of
+// their rows change. That costs half a megabyte a block where a sheet laid over it would cost a hundred bytes; but a sheet
+// would leave what was taken back, a wrong name say, readable in the block beneath for as long as the block lives, and each
+// query would have to look under it. Errors: ErrMissing, before anything is changed.
+func (c *Catalog) Change(ctx context.Context, change func(*Row), ids ...keys.ID) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	rows := make([]Row, 0, len(ids))
+	for _, id := range ids {
+		r, err := c.Row(id)
+		if err != nil {
+			return fmt.Errorf("changing rows: %w", err)
+		}
+		was := r.Number
+		r.Tags, r.Cases, r.Parties = slices.Clone(r.Tags), slices.Clone(r.Cases), slices.Clone(r.Parties) // queries hold the old ones
+		change(&r)
+		if r.ID != id {
+			return fmt.Errorf("changing rows: row %s cannot become %s", id, r.ID)
+		}
+		if r.Number != was {
+			r.Plain = ""
+		}
+		rows = append(rows, r)
+	}
+	if err := c.replace(ctx, rows); err != nil {
+		return fmt.Errorf("changing rows: %w", err)
+	}
+	return nil
 }
 
 // Replace puts rows in place of whatever stands under their ids, or beside it: for a catalogue made again from
@@ -199,7 +245,7 @@ func (c *Catalog) replace(ctx context.Context, rows []Row) error {
 			return err
 		}
 		if !hidden[r.ID] {
-			want[r.ID] = r.Normal()
+			want[r.ID] = c.plain(r.Normal())
 		}
 	}
 	for _, old := range c.blocks {
@@ -223,7 +269,7 @@ func (c *Catalog) replaceIn(ctx context.Context, old *entry, want map[keys.ID]Ro
 	}
 	now, err := c.readAll(old)
 	if err != nil {
-		return nil //nolint:nilerr // what cannot be read is not here: the rows are put loose, DropDamaged removes the block
+		return nil //nolint:nilerr // what cannot be read is not here: the rows are put loose, DropDamaged takes the block apart
 	}
 	var taken []keys.ID
 	for i, r := range now {
@@ -236,78 +282,109 @@ func (c *Catalog) replaceIn(ctx context.Context, old *entry, want map[keys.ID]Ro
 		return nil
 	}
 	slices.SortFunc(now, block.Compare)
-	b, entries, err := c.makeBlock(ctx, now)
-	if err != nil {
-		return err
-	}
-	if err := c.dir.Put(ctx, append(entries, removal(old.id)...)...); err != nil {
+	if err := c.swap(ctx, old, now); err != nil {
 		return err
 	}
 	for _, id := range taken {
 		delete(want, id)
 	}
-	c.show(func() {
-		rest := slices.DeleteFunc(slices.Clone(c.blocks), func(x *entry) bool { return x == old })
-		c.setBlocks(append(rest, b))
-	})
 	return nil
 }
 
 // removal deletes everything of a block.
 func removal(id keys.ID) []folder.Entry {
-	gone := []folder.Entry{{Key: block.ZoneKey(id)}}
-	for _, g := range block.Groups() {
-		for page := range g.Pages(block.MaxRows) {
-			gone = append(gone, folder.Entry{Key: block.GroupKey(id, g, page)})
-		}
+	var gone []folder.Entry
+	for _, key := range block.RemovalKeys(id) {
+		gone = append(gone, folder.Entry{Key: key})
 	}
 	return gone
 }
 
-// DropDamaged takes away the blocks and loose rows that cannot be read, and says how many there were. The caller
-// files their recordings again, from the manifests.
+// DropDamaged takes away the blocks and loose rows that cannot be read, and says how many there were. Of a block it keeps
+// what can be read, in a block of its own. The caller files the rest again, from the manifests; those know no names, tags
+// and cases, so these are lost with a row.
 func (c *Catalog) DropDamaged(ctx context.Context) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	var gone []folder.Entry
-	var bad []*entry
-	for _, b := range c.blocks {
-		if _, err := c.readAll(b); err != nil {
-			bad = append(bad, b)
-			gone = append(gone, removal(b.id)...)
+	n, err := c.dropDamaged(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("dropping what is damaged: %w", err)
+	}
+	return n, nil
+}
+
+func (c *Catalog) dropDamaged(ctx context.Context) (n int, err error) {
+	for _, b := range c.blocks { // of before: swap puts another slice in its place
+		rows, err := c.readAll(b)
+		if errors.Join(err, c.checkGroups(b)) == nil {
+			continue
+		}
+		n++
+		if err := c.swap(ctx, b, rows); err != nil {
+			return 0, err
 		}
 	}
-	n := len(bad) + len(c.lost)
 	for id := range c.lost {
-		gone = append(gone, removal(id)...)
+		if err := c.dir.Put(ctx, removal(id)...); err != nil {
+			return 0, err
+		}
+		n++
 	}
-	err := c.dir.Walk([]byte{block.PrefixRow}, func(key, value []byte, err error) error {
+	c.show(func() { clear(c.lost) })
+	gone, err := c.damagedLoose(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for batch := range slices.Chunk(gone, folder.MaxEntries) {
+		if err := c.dir.Put(ctx, batch...); err != nil {
+			return 0, err
+		}
+	}
+	c.show(func() {
+		for _, e := range gone {
+			if id, err := keys.IDFrom(e.Key[1:]); err == nil {
+				c.withdraw(id)
+			}
+		}
+	})
+	return n + len(gone), nil
+}
+
+// damagedLoose are the loose rows that cannot be read, to be deleted.
+func (c *Catalog) damagedLoose(ctx context.Context) (gone []folder.Entry, err error) {
+	err = c.dir.Walk([]byte{block.PrefixRow}, func(key, value []byte, err error) error {
 		id, idErr := keys.IDFrom(key[1:])
 		if idErr == nil {
 			_, err = c.openRow(id, value, err)
 		}
 		if idErr != nil || err != nil {
-			n++
 			gone = append(gone, folder.Entry{Key: key})
 		}
 		return ctx.Err()
 	})
-	if err != nil {
-		return 0, fmt.Errorf("dropping what is damaged: %w", err)
-	}
-	for batch := range slices.Chunk(gone, folder.MaxEntries) {
-		if err := c.dir.Put(ctx, batch...); err != nil {
-			return 0, fmt.Errorf("dropping what is damaged: %w", err)
+	return gone, err
+}
+
+// swap puts a block of rows, which may be none, in the place of an old one, in one transaction.
+func (c *Catalog) swap(ctx context.Context, old *entry, rows []Row) error {
+	entries := removal(old.id)
+	var b *entry
+	if len(rows) > 0 {
+		made, more, err := c.makeBlock(ctx, rows)
+		if err != nil {
+			return err
 		}
+		b, entries = made, append(entries, more...)
+	}
+	if err := c.dir.Put(ctx, entries...); err != nil {
+		return err
 	}
 	c.show(func() {
-		c.setBlocks(slices.DeleteFunc(slices.Clone(c.blocks), func(b *entry) bool { return slices.Contains(bad, b) }))
-		clear(c.lost)
-		for _, e := range gone {
-			if id, err := keys.IDFrom(e.Key[1:]); err == nil && e.Key[0] == block.PrefixRow {
-				c.withdraw(id)
-			}
+		rest := slices.DeleteFunc(slices.Clone(c.blocks), func(x *entry) bool { return x == old })
+		if b != nil {
+			rest = append(rest, b)
 		}
+		c.setBlocks(rest)
 	})
-	return n, nil
+	return nil
 }

@@ -3,9 +3,6 @@ package catalog
 import (
 	"errors"
 	"fmt"
-	"maps"
-
-	"golang.org/x/crypto/cryptobyte"
 
 	"linekeep/vault/catalog/block"
 	"linekeep/vault/keys"
@@ -19,99 +16,109 @@ type entry struct {
 }
 
 // openGroup opens a page of a group.
-func (c *Catalog) openGroup(b *entry, g block.Group, page int) (block.Columns, error) {
+func (c *Catalog) openGroup(b *entry, g block.Group, page int) ([]byte, error) {
 	value, err := c.dir.Get(block.GroupKey(b.id, g, page))
-	var cols block.Columns
+	var body []byte
 	if err == nil {
-		cols, err = g.Open(b.key, b.id, page, b.zone.Rows, value)
+		body, err = g.Open(b.key, b.id, page, b.zone.Rows, value)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: block %s, %s, page %d: %w", ErrAltered, b.id, g, page, err)
 	}
-	return cols, nil
+	return body, nil
 }
 
-// opened is a block with the columns a query has opened so far.
+// opened is a block that is being looked into.
 type opened struct {
-	c    *Catalog
-	b    *entry
-	cols block.Columns
+	c *Catalog
+	b *entry
 }
 
-// column opens a column, and those sealed with it, once. One of fixed width has as many values as the block has rows.
-func (o *opened) column(col block.Column) (cryptobyte.String, error) {
-	if s, ok := o.cols[col]; ok {
-		return s, nil
+// group opens a group; nil where the block has nothing of it.
+func (o *opened) group(g block.Group) ([]byte, error) {
+	if !o.b.zone.Has(g) {
+		return nil, nil
 	}
-	cols, err := o.c.openGroup(o.b, col.Group(), 0)
-	if err != nil {
+	return o.c.openGroup(o.b, g, 0)
+}
+
+func (o *opened) altered(g block.Group, err error) error {
+	return fmt.Errorf("%w: block %s, %s: %w", ErrAltered, o.b.id, g, err)
+}
+
+// listed keeps the rows that have a tag or case which matches.
+func (o *opened) listed(g block.Group, match func(string) bool, places []uint16) ([]uint16, error) {
+	body, err := o.group(g)
+	if err != nil || body == nil {
 		return nil, err
 	}
-	if o.cols == nil {
-		o.cols = cols
+	have, err := block.ReadLists(body, o.b.zone.Rows, match)
+	if err != nil {
+		return nil, o.altered(g, err)
 	}
-	maps.Copy(o.cols, cols)
-	return cols[col], nil
+	return block.Intersect(places, have), nil
 }
 
-func (o *opened) names(col block.Column) (block.Names, error) {
-	s, err := o.column(col)
-	if err != nil {
-		return block.Names{}, err
-	}
-	n, err := block.OpenNames(s, o.b.zone.Rows)
-	if err != nil {
-		return n, fmt.Errorf("%w: block %s, %s: %w", ErrAltered, o.b.id, col, err)
-	}
-	return n, nil
-}
-
-// rows makes the rows at places, which ascend. A page that cannot be read comes as an error beside the rows of
-// the others.
-func (o *opened) rows(places []uint16) (rows []Row, err error) {
-	for _, col := range []block.Column{block.ColLine, block.ColID} { // one of each group that all pages need
-		if _, err := o.column(col); err != nil {
-			return nil, err
-		}
-	}
-	rows = make([]Row, 0, len(places))
+// pages makes the rows at places, which ascend, and gives them to take page by page, until it wants no more. A page that
+// cannot be read comes as an error in the end.
+func (o *opened) pages(places []uint16, take func([]Row) bool) error {
 	var errs []error
+	within := make([]int, 0, block.PageRows)
 	for len(places) > 0 {
-		page, n := int(places[0])/block.PageRows, 1
-		for n < len(places) && int(places[n])/block.PageRows == page {
-			n++
+		page := int(places[0]) / block.PageRows
+		within = within[:0]
+		for len(places) > 0 && int(places[0])/block.PageRows == page {
+			within = append(within, int(places[0])%block.PageRows)
+			places = places[1:]
 		}
-		some, err := o.page(page, places[:n])
+		body, err := o.c.openGroup(o.b, block.Rows, page)
+		var rows []Row
+		if err == nil {
+			if rows, err = block.ReadRows(body, within); err != nil {
+				err = o.altered(block.Rows, err)
+			}
+		}
 		if err != nil {
 			errs = append(errs, err)
+			continue
 		}
-		rows = append(rows, some...)
-		places = places[n:]
+		if !take(rows) {
+			break
+		}
 	}
-	return rows, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
-// page makes the rows at places, all of one page of the rest.
-func (o *opened) page(page int, places []uint16) ([]Row, error) {
-	rest, err := o.c.openGroup(o.b, block.Rest, page)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := block.MakeRows(o.b.zone.Rows, page, places, o.cols, rest)
-	if err != nil {
-		return nil, fmt.Errorf("%w: block %s, page %d: %w", ErrAltered, o.b.id, page, err)
-	}
-	return rows, nil
-}
-
-// readAll reads a whole block, also one whose zone is not known yet.
+// readAll reads all rows of a block, also of one whose zone is not known yet. With an error come those that can be read.
 func (c *Catalog) readAll(b *entry) ([]Row, error) {
 	whole := *b
-	o := opened{c: c, b: &whole}
-	ids, err := o.column(block.ColID)
-	if err != nil {
-		return nil, err
+	if whole.zone.Rows == 0 {
+		ids, err := c.openGroup(&whole, block.IDs, 0)
+		if err != nil {
+			return nil, err
+		}
+		whole.zone.Rows = len(ids) / keys.IDSize
 	}
-	whole.zone.Rows = len(ids) / keys.IDSize
-	return o.rows(allPlaces(whole.zone.Rows))
+	places := make([]uint16, whole.zone.Rows)
+	for i := range places {
+		places[i] = uint16(i)
+	}
+	rows := make([]Row, 0, len(places))
+	o := opened{c: c, b: &whole}
+	err := o.pages(places, func(some []Row) bool { rows = append(rows, some...); return true })
+	return rows, err
+}
+
+// checkGroups opens what a look at the rows leaves shut.
+func (c *Catalog) checkGroups(b *entry) error {
+	var errs []error
+	for _, g := range block.Groups() {
+		if g == block.Rows || !b.zone.Has(g) {
+			continue
+		}
+		if _, err := c.openGroup(b, g, 0); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -92,23 +92,23 @@ func setOf(ids []keys.ID) map[keys.ID]bool {
 
 // heldBy gives those of want that have a row in the block.
 func (c *Catalog) heldBy(b *entry, want map[keys.ID]bool) (map[keys.ID]bool, error) {
-	if !mayHaveAny(b.zone, want) {
+	if !mayHaveAny(&b.zone, want) {
 		return nil, nil
 	}
-	order, err := c.openGroup(b, block.Order, 0)
+	all, err := c.openGroup(b, block.IDs, 0)
 	if err != nil {
 		return nil, err
 	}
 	held := map[keys.ID]bool{}
 	for i := range b.zone.Rows {
-		if id := block.IDAt(order[block.ColID], i); want[id] {
+		if id := block.IDAt(all, i); want[id] {
 			held[id] = true
 		}
 	}
 	return held, nil
 }
 
-func mayHaveAny(z block.Zone, ids map[keys.ID]bool) bool {
+func mayHaveAny(z *block.Zone, ids map[keys.ID]bool) bool {
 	for id := range ids {
 		if z.MayHave(id) {
 			return true
@@ -175,39 +175,20 @@ func (c *Catalog) removeFrom(ctx context.Context, old *entry, want map[keys.ID]b
 	if err == nil && len(held) == 0 {
 		return nil
 	}
-	var rows []Row
-	if err == nil {
-		rows, err = c.readAll(old)
-	}
+	rows, err := c.readAll(old) // with the ids damaged, the rows tell who is in it
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil { // it might hold one of them, so it cannot stay
-		c.show(func() { c.find(err) })
+		c.show(func() { c.note(err) })
 		done.Damaged++
 		rows = nil
 	}
 	rows = slices.DeleteFunc(rows, func(r Row) bool { return want[r.ID] })
-	entries := removal(old.id)
-	var b *entry
-	if len(rows) > 0 {
-		var made []folder.Entry
-		if b, made, err = c.makeBlock(ctx, rows); err != nil {
-			return err
-		}
-		entries = append(made, entries...)
-	}
-	if err := c.dir.Put(ctx, entries...); err != nil {
+	if err := c.swap(ctx, old, rows); err != nil {
 		return err
 	}
 	done.Retired = append(done.Retired, old.id)
-	c.show(func() {
-		rest := slices.DeleteFunc(slices.Clone(c.blocks), func(x *entry) bool { return x == old })
-		if b != nil {
-			rest = append(rest, b)
-		}
-		c.setBlocks(rest)
-	})
 	return nil
 }
 

@@ -52,6 +52,19 @@ func OpenBox(k keys.Key, boxed []byte, ad ...[]byte) ([]byte, error) {
 	return openBox(k, boxed, keys.Info("box", ad...))
 }
 
+// OpenBoxInPlace is OpenBox without a copy: the plaintext stands where the box stood, which is spoilt, also by an error.
+// What is read by the thousand, and was read into memory of its own, is opened so.
+func OpenBoxInPlace(k keys.Key, boxed []byte, ad ...[]byte) ([]byte, error) {
+	if len(boxed) < BoxOverhead {
+		return nil, fmt.Errorf("%w: %d bytes are no box", ErrAltered, len(boxed))
+	}
+	plain, err := k.XAEAD().Open(boxed[boxNonce:boxNonce], boxed[:boxNonce], boxed[boxNonce:], keys.Info("box", ad...))
+	if err != nil {
+		return nil, ErrAltered
+	}
+	return plain, nil
+}
+
 func openBox(k keys.Key, boxed, ad []byte) ([]byte, error) {
 	if len(boxed) < BoxOverhead {
 		return nil, fmt.Errorf("%w: %d bytes are no box", ErrAltered, len(boxed))

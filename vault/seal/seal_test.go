@@ -307,3 +307,21 @@ func FuzzSealed(f *testing.F) {
 		}
 	})
 }
+
+// TestABoxIsOpenedInItsPlace, with the same answers as OpenBox gives.
+func TestABoxIsOpenedInItsPlace(t *testing.T) {
+	k := keys.NewKey()
+	for name, c := range map[string]struct {
+		harm func([]byte) []byte
+		part string
+		want error
+	}{
+		"as it was": {func(b []byte) []byte { return b }, "part", nil}, "altered": {func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, "part", ErrAltered},
+		"elsewhere": {func(b []byte) []byte { return b }, "other", ErrAltered}, "short": {func(b []byte) []byte { return b[:BoxOverhead-1] }, "part", ErrAltered},
+	} {
+		plain, err := OpenBoxInPlace(k, c.harm(Box(k, []byte("value"), []byte("part"))), []byte(c.part))
+		if !errors.Is(err, c.want) || err == nil && string(plain) != "value" || err != nil && plain != nil {
+			t.Errorf("%s: %q, %v; want %v", name, plain, err, c.want)
+		}
+	}
+}

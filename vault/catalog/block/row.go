@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -45,6 +46,13 @@ type Row struct {
 	Parties   []segment.Party
 	Continues keys.ID // the recording this one goes on from; zero if none
 	Recovered bool    // closed by recovery after a power cut or crash
+
+	// Plain is Number in the one form that all its written forms have (package number); the catalogue fills it in when it is
+	// empty, by the rules in force on that day: what 960018 meant is not changed by a setting of later.
+	Plain line.Number
+	Name  string   // who the caller is, as the network or a person named them
+	Tags  []string // what people put to it; each once, in order
+	Cases []string // the cases it belongs to, as the register names them
 }
 
 // Cursor is a place in the order of the catalogue: newest first, and of the same time the higher id first.
@@ -80,21 +88,29 @@ const (
 	idSize      = 8
 )
 
-// formatVersion is the first byte of every plaintext of the catalogue.
-const formatVersion = 1
+// formatVersion is the first byte of every plaintext of the catalogue. Loose rows of version 1 are read for ever, and
+// blocks of version 1 once: they are written anew.
+const (
+	formatVersion = 2
+	version1      = 1
+)
 
 // Flags of a row's details.
 const (
 	flagAnswered  = 1 << 0
 	flagSilent    = 1 << 1
 	flagRecovered = 1 << 2
+	flagPlain     = 1 << 3 // version 2: the plain form is written, because it is not the number itself
 )
+
+// MaxTags is the most tags, and the most cases, of one row.
+const MaxTags = 64
 
 // maxDuration is what 32 bits of samples hold: six days. A recording has four hours at most.
 const maxDuration = math.MaxUint32 * time.Second / line.RateHz
 
 // ErrFormat reports bytes under the right key that are no format of ours.
-var ErrFormat = errors.New("not in the format of version 1")
+var ErrFormat = errors.New("not in a format of ours")
 
 // RowKey is where a loose row stands.
 func RowKey(id keys.ID) []byte { return id.Append([]byte{PrefixRow}) }
@@ -123,6 +139,14 @@ func (r Row) Validate() error {
 	case r.Start.Year() < 1970 || r.Start.Year() > 2200:
 		return fmt.Errorf("row %s: a start out of range", r.ID)
 	}
+	if len(r.Plain) > 255 || len(r.Name) > 255 || len(r.Tags) > MaxTags || len(r.Cases) > MaxTags {
+		return fmt.Errorf("row %s: a name of more than 255 bytes, or more than %d tags or cases", r.ID, MaxTags)
+	}
+	for _, t := range slices.Concat(r.Tags, r.Cases) {
+		if t == "" || len(t) > 255 {
+			return fmt.Errorf("row %s: a tag or case of %d bytes, must be 1 to 255", r.ID, len(t))
+		}
+	}
 	for _, p := range r.Parties {
 		if p > 7 {
 			return fmt.Errorf("row %s: party %d", r.ID, p)
@@ -132,13 +156,22 @@ func (r Row) Validate() error {
 }
 
 // Normal is r as it will be read back: times in UTC without a monotonic reading, durations in whole samples,
-// parties in the order of their numbers.
+// parties in the order of their numbers, tags and cases once each.
 func (r Row) Normal() Row {
 	r.Start = time.Unix(0, r.Start.UnixNano()).UTC()
 	r.Duration = line.In(r.Duration).Duration()
 	r.GapTotal = line.In(r.GapTotal).Duration()
 	r.Parties = partiesOf(partyBits(r.Parties))
+	r.Tags, r.Cases = set(r.Tags), set(r.Cases)
 	return r
+}
+
+// set is each text once, in order; nil for none.
+func set(texts []string) []string {
+	if len(texts) == 0 {
+		return nil
+	}
+	return slices.Compact(slices.Sorted(slices.Values(texts)))
 }
 
 func partyBits(ps []segment.Party) (bits uint8) {
@@ -161,12 +194,7 @@ func partiesOf(bits uint8) (ps []segment.Party) {
 func SealRow(key keys.Key, r Row) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddUint8(formatVersion)
-	b.AddUint64(uint64(r.Start.UnixNano()))
-	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(r.Line)) })
-	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(r.Class)) })
-	b.AddUint32(uint32(line.In(r.Duration)))
-	b.AddUint8(uint8(r.Direction))
-	r.addDetails(&b)
+	r.add(&b)
 	plain, err := b.Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("encoding row %s: %w", r.ID, err)
@@ -174,31 +202,95 @@ func SealRow(key keys.Key, r Row) ([]byte, error) {
 	return seal.Box(key, plain, []byte("catalog row"), r.ID.Append(nil)), nil
 }
 
-// OpenRow gives back what SealRow took.
+// OpenRow gives back what SealRow took, now or in version 1.
 func OpenRow(key keys.Key, id keys.ID, sealed []byte) (Row, error) {
 	plain, err := seal.OpenBox(key, sealed, []byte("catalog row"), id.Append(nil))
 	if err != nil {
 		return Row{}, err
 	}
-	s := cryptobyte.String(plain)
 	r := Row{ID: id}
-	var version, direction uint8
-	var start uint64
-	var name, class cryptobyte.String
-	var length uint32
-	if !s.ReadUint8(&version) || version != formatVersion || !s.ReadUint64(&start) || !s.ReadUint8LengthPrefixed(&name) ||
-		!s.ReadUint8LengthPrefixed(&class) || !s.ReadUint32(&length) || !s.ReadUint8(&direction) || !r.readDetails(&s) || !s.Empty() {
+	s := cryptobyte.String(plain)
+	var version uint8
+	if !s.ReadUint8(&version) || version != formatVersion && version != version1 || !r.read(&s, version) || !s.Empty() {
 		return Row{}, ErrFormat
 	}
-	r.Start, r.Line, r.Class = time.Unix(0, int64(start)).UTC(), string(name), string(class)
-	r.Duration, r.Direction = line.Samples(length).Duration(), line.Direction(direction)
 	return r, nil
 }
 
-// addDetails writes what no query of version 1 asks about.
+// add writes all of a row but its id.
+func (r Row) add(b *cryptobyte.Builder) {
+	b.AddUint64(uint64(r.Start.UnixNano()))
+	addText(b, r.Line)
+	addText(b, r.Class)
+	b.AddUint32(uint32(line.In(r.Duration)))
+	b.AddUint8(uint8(r.Direction))
+	r.addDetails(b)
+	if r.Plain != r.Number {
+		addText(b, r.Plain.Reveal())
+	}
+	addText(b, r.Name)
+	for _, list := range [][]string{r.Tags, r.Cases} {
+		b.AddUint8(uint8(len(list)))
+		for _, text := range list {
+			addText(b, text)
+		}
+	}
+}
+
+func addText(b *cryptobyte.Builder, text string) {
+	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(text)) })
+}
+
+// read undoes add.
+func (r *Row) read(s *cryptobyte.String, version uint8) bool {
+	var direction uint8
+	var start uint64
+	var length uint32
+	if !s.ReadUint64(&start) || !readText(s, &r.Line) || !readText(s, &r.Class) || !s.ReadUint32(&length) || !s.ReadUint8(&direction) {
+		return false
+	}
+	r.Start, r.Duration, r.Direction = time.Unix(0, int64(start)).UTC(), line.Samples(length).Duration(), line.Direction(direction)
+	flags, ok := r.readDetails(s)
+	if !ok || version == version1 {
+		return ok
+	}
+	r.Plain = r.Number
+	if flags&flagPlain != 0 {
+		var plain string
+		if !readText(s, &plain) {
+			return false
+		}
+		r.Plain = line.Number(plain)
+	}
+	return readText(s, &r.Name) && readTexts(s, &r.Tags) && readTexts(s, &r.Cases)
+}
+
+func readText(s *cryptobyte.String, into *string) bool {
+	var text cryptobyte.String
+	ok := s.ReadUint8LengthPrefixed(&text)
+	*into = string(text)
+	return ok
+}
+
+func readTexts(s *cryptobyte.String, into *[]string) bool {
+	var n uint8
+	if !s.ReadUint8(&n) || n > MaxTags {
+		return false
+	}
+	for range n {
+		var text string
+		if !readText(s, &text) {
+			return false
+		}
+		*into = append(*into, text)
+	}
+	return true
+}
+
+// addDetails writes what is of fixed width, and the numbers.
 func (r Row) addDetails(b *cryptobyte.Builder) {
 	var flags uint8
-	for bit, set := range map[uint8]bool{flagAnswered: r.Answered, flagSilent: r.Silent, flagRecovered: r.Recovered} {
+	for bit, set := range map[uint8]bool{flagAnswered: r.Answered, flagSilent: r.Silent, flagRecovered: r.Recovered, flagPlain: r.Plain != r.Number} {
 		if set {
 			flags |= bit
 		}
@@ -215,8 +307,8 @@ func (r Row) addDetails(b *cryptobyte.Builder) {
 	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(r.Extension.Reveal())) })
 }
 
-func (r *Row) readDetails(s *cryptobyte.String) bool {
-	var flags, trigger, reason, parties uint8
+func (r *Row) readDetails(s *cryptobyte.String) (flags uint8, ok bool) {
+	var trigger, reason, parties uint8
 	var gaps, gapTotal uint32
 	var size uint64
 	var continues []byte
@@ -224,15 +316,15 @@ func (r *Row) readDetails(s *cryptobyte.String) bool {
 	if !s.ReadUint8(&flags) || !s.ReadUint8(&trigger) || !s.ReadUint8(&reason) || !s.ReadUint8(&parties) ||
 		!s.ReadUint32(&gaps) || !s.ReadUint32(&gapTotal) || !s.ReadUint64(&size) || !s.ReadBytes(&continues, idSize) ||
 		!s.ReadUint8LengthPrefixed(&number) || !s.ReadUint8LengthPrefixed(&extension) {
-		return false
+		return 0, false
 	}
 	var err error
 	if r.Continues, err = keys.IDFrom(continues); err != nil {
-		return false
+		return 0, false
 	}
 	r.Answered, r.Silent, r.Recovered = flags&flagAnswered != 0, flags&flagSilent != 0, flags&flagRecovered != 0
 	r.Trigger, r.Reason, r.Parties = segment.Trigger(trigger), segment.Reason(reason), partiesOf(parties)
 	r.Gaps, r.GapTotal, r.Bytes = int(gaps), line.Samples(gapTotal).Duration(), int64(size)
 	r.Number, r.Extension = line.Number(number), line.Number(extension)
-	return true
+	return flags, true
 }
