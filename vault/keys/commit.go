@@ -27,6 +27,8 @@ type MonthDrop struct {
 	Class string
 	Month Month
 	Keep  []ID
+	// Shards, where there are any, are the only ones that are touched: whoever looked at a month looked at these.
+	Shards []uint32
 }
 
 func (c Change) empty() bool {

@@ -93,7 +93,7 @@ func (k *Keys) plan(c *root.Contents, months []MonthDrop) (map[uint32]plan, erro
 			return nil, fmt.Errorf("drop %s %s: only months gone by are dropped, and never of %s", m.Class, m.Month, Office)
 		}
 		for _, l := range c.Shards {
-			if l.Class != m.Class || l.Month != m.Month {
+			if l.Class != m.Class || l.Month != m.Month || m.Shards != nil && !slices.Contains(m.Shards, l.Number) {
 				continue
 			}
 			p := plans[l.Number]
