@@ -87,12 +87,12 @@ func (e *Eraser) eraseDue(now time.Time) bool {
 // a power cut anywhere it is done again: the order stands in the list and in the root; the blocks of the catalogue are written
 // anew without the rows; the keys are committed, with those of the old blocks; the chip certifies each order; and
 // only then is an order struck out. The caller holds turn.
-func (e *Eraser) carryOut(ctx context.Context) ([]erasure.Certificate, error) {
+func (e *Eraser) carryOut(ctx context.Context, drops ...keys.MonthDrop) ([]erasure.Certificate, error) {
 	if err := e.removeRows(ctx); err != nil {
 		return nil, err
 	}
 	months := e.thinMonths()
-	done, err := e.cfg.Keys.Commit(ctx, keys.Change{Months: months})
+	done, err := e.cfg.Keys.Commit(ctx, keys.Change{Months: slices.Concat(months, drops)})
 	if err != nil {
 		return nil, err
 	}

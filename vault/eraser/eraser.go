@@ -168,6 +168,19 @@ func (e *Eraser) Commit(ctx context.Context) error {
 	return nil
 }
 
+// Drop erases all slots of months but those that they keep, with whatever else is ordered, in one commit. Errors: ErrWaits, and
+// nothing was dropped.
+func (e *Eraser) Drop(ctx context.Context, months ...keys.MonthDrop) error {
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	_, err := e.carryOut(ctx, months...)
+	e.judge(ctx, err)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrWaits, err)
+	}
+	return nil
+}
+
 // mayCommit says whether the day's budget lasts, or the last commit was long ago.
 func (e *Eraser) mayCommit() bool {
 	due := e.cfg.Keys.Due()

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +37,12 @@ const (
 // CallsDir is where the months are, below the vault.
 const CallsDir = "calls"
 
+// Kept is the name, in the place of a class, under which stands what a hold or a case keeps beyond its month.
+const Kept = "kept"
+
+// goneSuffix marks a folder that is being removed: what a power cut leaves of it is nothing any more.
+const goneSuffix = ".gone"
+
 // MonthsConfig says where the months' folders are.
 type MonthsConfig struct {
 	Dir      string // the vault's
@@ -50,8 +57,9 @@ type MonthsConfig struct {
 type Months struct {
 	cfg MonthsConfig
 
-	mu   sync.Mutex
-	open map[string]*month
+	mu       sync.Mutex
+	open     map[string]*month
+	retiring map[string]bool // they are there no more, for whoever asks
 }
 
 type month struct {
@@ -63,7 +71,7 @@ type month struct {
 
 // NewMonths opens nothing yet.
 func NewMonths(cfg MonthsConfig) *Months {
-	return &Months{cfg: cfg, open: make(map[string]*month)}
+	return &Months{cfg: cfg, open: make(map[string]*month), retiring: make(map[string]bool)}
 }
 
 // FolderName is the name of a month's folder, below the vault.
@@ -85,6 +93,9 @@ func (m *Months) Names() ([]string, error) {
 			return nil, fmt.Errorf("list the recordings' folders: %w", err)
 		}
 		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), goneSuffix) {
+				continue
+			}
 			names = append(names, path.Join(CallsDir, c.Name(), e.Name()))
 		}
 	}
@@ -96,6 +107,9 @@ func (m *Months) Use(ctx context.Context, name string, write bool) (f *folder.Fo
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	write = write && !m.cfg.ReadOnly
+	if m.retiring[name] {
+		return nil, nil, fmt.Errorf("open %s, which is being removed: %w", name, folder.ErrMissing)
+	}
 	mo := m.open[name]
 	if mo != nil && write && mo.readOnly {
 		if mo.users > 0 {

@@ -74,7 +74,22 @@ func (l *Library) Open(ctx context.Context, id keys.ID) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("shard of recording %s: %w", id, err)
 	}
-	name := FolderName(shard.Class, shard.Month)
+	for _, name := range Places(shard) {
+		var r *Reader
+		if r, err = l.openIn(ctx, name, id, slot); !errors.Is(err, ErrNotThere) {
+			return r, err
+		}
+	}
+	return nil, err
+}
+
+// Places are the folders where a recording may stand: that of its month, and, once that is dropped, the one of what was kept.
+func Places(s keys.ShardInfo) []string {
+	return []string{FolderName(s.Class, s.Month), FolderName(Kept, s.Month)}
+}
+
+// openIn opens a recording in a folder. Errors: ErrNotThere where that has not got it.
+func (l *Library) openIn(ctx context.Context, name string, id keys.ID, slot keys.Slot) (*Reader, error) {
 	f, release, err := l.Months.Use(ctx, name, false)
 	if errors.Is(err, folder.ErrMissing) {
 		return nil, fmt.Errorf("%w: %s", ErrNotThere, id)

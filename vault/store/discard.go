@@ -27,8 +27,9 @@ func (s *Store) Discard(ctx context.Context, ids ...keys.ID) (left []keys.ID, er
 		if err != nil {
 			continue // its month is gone, and the folder goes with it
 		}
-		name := library.FolderName(shard.Class, shard.Month)
-		folders[name] = append(folders[name], id)
+		for _, name := range library.Places(shard) {
+			folders[name] = append(folders[name], id)
+		}
 	}
 	for name, ids := range folders {
 		err := s.discardIn(ctx, name, ids)
@@ -41,6 +42,25 @@ func (s *Store) Discard(ctx context.Context, ids ...keys.ID) (left []keys.ID, er
 		}
 	}
 	return left, errors.Join(errs...)
+}
+
+// Forget has the journal say nothing more of a folder that is about to be removed: nil = a start after a power cut does
+// not miss it. Nothing may be put there any more.
+func (s *Store) Forget(ctx context.Context, name string) error {
+	s.mu.Lock()
+	_, counted := s.counters[name]
+	delete(s.counters, name)
+	delete(s.uncompared, name)
+	s.mu.Unlock()
+	if !counted {
+		return nil
+	}
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if err := s.flush(ctx, false); err != nil {
+		return fmt.Errorf("forget %s: %w", name, err)
+	}
+	return nil
 }
 
 func (s *Store) discardIn(ctx context.Context, name string, ids []keys.ID) error {
