@@ -241,8 +241,14 @@ func (r *run) young(id keys.ID) bool {
 	if r.underway[id] {
 		return true
 	}
-	i := slices.IndexFunc(r.v.Marks, func(m keys.Mark) bool { return m.Shard == id.Shard })
-	return i < 0 || id.Slot >= r.v.Marks[i].Next
+	newest := uint32(0)
+	for _, m := range r.v.Marks {
+		if m.Shard == id.Shard {
+			return id.Slot >= m.Next
+		}
+		newest = max(newest, m.Shard)
+	}
+	return id.Shard > newest // one without a mark is of months ago, or was made since the check began
 }
 
 // names says whether an error speaks of a key in hexadecimal that was reported in better words already.

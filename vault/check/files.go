@@ -12,7 +12,7 @@ import (
 
 // known is what belongs directly into a vault's folder.
 func known() []string {
-	return []string{"keys", "journal", "calls", "catalog", "erasures", "settings", "custody", "degraded", "ballast", "lock"}
+	return []string{"keys", "journal", "calls", "catalog", "erasures", "retention", "settings", "custody", "degraded", "ballast", "lock"}
 }
 
 // copies is where the second copy of a small file stands, below the folder of the first.
@@ -31,6 +31,9 @@ func (r *run) files() {
 	}
 	r.journalNames()
 	r.pairs("settings")
+	if r.v.Unfiled == nil { // nobody writes: in a running vault one copy is for a moment older, and both are written anew hourly
+		r.pairs("retention")
+	}
 	r.ballast()
 }
 
