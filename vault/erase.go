@@ -22,14 +22,20 @@ func (v *Vault) eraserConfig() eraser.Config {
 	return eraser.Config{Keys: v.keys, List: list, Blocks: catalogDir, Mend: v.mender.Soon, Clock: v.cfg.Clock, Log: v.log}
 }
 
-// Erase erases recordings for good; see eraser.Eraser. Errors: ErrNotThere, ErrErasureWaits.
+// Erase erases recordings for good; see eraser.Eraser. Errors: ErrNotThere, ErrHeld, ErrErasureWaits.
 func (v *Vault) Erase(ctx context.Context, why erasure.Why, ids ...keys.ID) ([]erasure.Certificate, error) {
+	if err := v.mayErase(ids); err != nil {
+		return nil, err
+	}
 	return v.eraser.Erase(ctx, why, ids...)
 }
 
 // EraseLater orders recordings to be erased with the next commit, by three in the morning at the latest. They are refused
-// at once. Errors: ErrNotThere, ErrErasureWaits.
+// at once. Errors: ErrNotThere, ErrHeld, ErrErasureWaits.
 func (v *Vault) EraseLater(ctx context.Context, why erasure.Why, ids ...keys.ID) error {
+	if err := v.mayErase(ids); err != nil {
+		return err
+	}
 	return v.eraser.Later(ctx, why, ids...)
 }
 

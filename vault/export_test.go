@@ -12,3 +12,6 @@ import (
 func (v *Vault) Keys() *keys.Keys              { return v.keys }
 func (v *Vault) Catalog() *catalog.Catalog     { return v.catalog }
 func (v *Vault) ErasePass(ctx context.Context) { v.eraser.Pass(ctx) }
+
+// Step has f told before each step of a month's going.
+func (v *Vault) Step(f func(what string)) { v.step = f }

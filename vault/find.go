@@ -84,12 +84,18 @@ func (v *Vault) Find(ctx context.Context, q catalog.Query) (rows []catalog.Row, 
 func (v *Vault) find1(ctx context.Context, q catalog.Query) ([]catalog.Row, error) {
 	var rows []catalog.Row
 	var errs []error
+	restricted, limit := v.retention.Restricted(), q.Limit
+	if limit > 0 {
+		q.Limit += len(restricted)
+	}
 	for r, err := range v.catalog.Find(ctx, q) {
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		rows = append(rows, r)
+		if !restricted[r.ID] && (limit == 0 || len(rows) < limit) {
+			rows = append(rows, r)
+		}
 	}
 	return rows, errors.Join(errs...)
 }

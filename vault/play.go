@@ -66,7 +66,7 @@ func (v *Vault) openFor(ctx context.Context, id keys.ID, unwrap func(*library.Re
 	if v.store.Unfiled(id) && !v.library.Gone(id) {
 		return nil, fmt.Errorf("%w: %s", ErrNotFiled, id)
 	}
-	if v.keys.Doomed(id) {
+	if v.keys.Doomed(id) || v.retention.Restricted()[id] {
 		return nil, fmt.Errorf("%w: %s", ErrNotThere, id)
 	}
 	reader, err := v.library.Open(ctx, id)

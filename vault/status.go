@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"linekeep/vault/custody/office"
+	"linekeep/vault/retention"
 	"linekeep/vault/rewrap"
 	"linekeep/vault/space"
 	"linekeep/vault/store"
@@ -25,6 +26,8 @@ type Status struct {
 	People office.Status
 	// Rewrap is how far recordings are that come under another custody key.
 	Rewrap rewrap.Status
+	// Retention is what is due, what waits, and how its clock stands.
+	Retention retention.Status
 	// Locked is why the vault does not open, of a Degraded one, and since when it is so; nil of an open vault.
 	Locked      error
 	LockedSince time.Time
@@ -54,7 +57,7 @@ func (v *Vault) Status() Status {
 	v.mu.Unlock()
 	people := v.people()
 	return Status{Status: v.store.Status(), Answers: b.ok, Since: b.since, Space: v.guard.Status(), StopsAt: v.cfg.Space.StopAll,
-		Findings: v.Findings(), Erasing: v.eraser.Status(), Custody: people.Fingerprint, People: people, Rewrap: v.rewrap.Status()}
+		Findings: v.Findings(), Erasing: v.eraser.Status(), Custody: people.Fingerprint, People: people, Rewrap: v.rewrap.Status(), Retention: v.retention.Status()}
 }
 
 // Findings are what was found wrong since the vault was opened.
@@ -63,6 +66,7 @@ func (v *Vault) Findings() []error {
 	found = append(found, v.rows.Findings()...)
 	found = append(found, v.catalog.Findings()...)
 	found = append(found, v.eraser.List().Findings()...)
+	found = append(found, v.retention.Findings()...)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return append(found, v.found...)

@@ -40,6 +40,7 @@ import (
 	"linekeep/vault/lock"
 	"linekeep/vault/mend"
 	"linekeep/vault/recording"
+	"linekeep/vault/retention"
 	"linekeep/vault/rewrap"
 	"linekeep/vault/space"
 	"linekeep/vault/store"
@@ -93,6 +94,7 @@ type Config struct {
 	Box                         string        // the box's name, which no password may be
 	SeveralRoles                bool          // one person may have several roles: the site says so
 	SessionIdle, SessionLongest time.Duration // when a session ends; zero for the defaults of custody/office
+	Retention                   Retention     // how long each class is kept
 	// Excluded says whether a call is of a number that is never recorded, for calls recorded while the vault was locked and
 	// nobody could look into that list: the merge leaves them out. May be nil.
 	Excluded func(catalog.Row) bool
@@ -123,23 +125,25 @@ func (c Config) Validate() error {
 
 // Vault is an open vault.
 type Vault struct {
-	cfg     Config
-	log     *slog.Logger
-	lock    *os.File
-	guard   *space.Guard
-	keys    *keys.Keys
-	ring    *custody.Ring
-	office  *office.Office // nil where its people cannot be read
-	rewrap  *rewrap.Runner
-	signed  chan struct{} // somebody who holds the custody key signed in; one pending word is enough
-	journal *journal.Journal
-	months  *library.Months
-	store   *store.Store
-	library *library.Library
-	rows    *folder.Folder // of the catalogue
-	catalog *catalog.Catalog
-	eraser  *eraser.Eraser
-	mender  *mend.Mender
+	cfg       Config
+	log       *slog.Logger
+	lock      *os.File
+	guard     *space.Guard
+	keys      *keys.Keys
+	ring      *custody.Ring
+	office    *office.Office // nil where its people cannot be read
+	rewrap    *rewrap.Runner
+	signed    chan struct{} // somebody who holds the custody key signed in; one pending word is enough
+	journal   *journal.Journal
+	months    *library.Months
+	store     *store.Store
+	library   *library.Library
+	rows      *folder.Folder // of the catalogue
+	catalog   *catalog.Catalog
+	eraser    *eraser.Eraser
+	retention *retention.Keeper
+	step      func(string) // told before each step of a month's going, by tests alone
+	mender    *mend.Mender
 	// outdated: the journal is older than the catalogue, so its marks are old too.
 	outdated bool
 
@@ -266,7 +270,10 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 		Months: v.months, Filer: v.catalog, Counters: v.counters, Filed: v.cfg.Filed, Clock: v.cfg.Clock, Log: v.log}, replay)
 	v.eraser.Join(eraser.Parts{Catalog: v.catalog, Library: v.library, Store: v.store})
 	v.openRewrap()
-	return err
+	if err != nil {
+		return err
+	}
+	return v.openRetention()
 }
 
 func (v *Vault) openKeys(ctx context.Context, chip tpm.Sealer) (err error) {
@@ -313,6 +320,7 @@ func (v *Vault) Run(ctx context.Context) error {
 	g.Go(func() error { return v.rewraps(ctx) })
 	g.Go(func() error { return v.mender.Run(ctx, v.mending()) })
 	g.Go(func() error { return v.eraser.Run(ctx) })
+	g.Go(func() error { return v.retention.Run(ctx) })
 	g.Go(func() error { return v.home().Run(ctx) })
 	return g.Wait()
 }
@@ -356,6 +364,9 @@ func (v *Vault) Close(ctx context.Context) error {
 // release closes whatever is open, from the right of the data's way to the left.
 func (v *Vault) release() error {
 	var errs []error
+	if v.retention != nil {
+		errs = append(errs, v.retention.Close())
+	}
 	if v.office != nil {
 		v.office.Close()
 	}
