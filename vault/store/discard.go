@@ -48,19 +48,10 @@ func (s *Store) Discard(ctx context.Context, ids ...keys.ID) (left []keys.ID, er
 // not miss it. Nothing may be put there any more.
 func (s *Store) Forget(ctx context.Context, name string) error {
 	s.mu.Lock()
-	_, counted := s.counters[name]
 	delete(s.counters, name)
 	delete(s.uncompared, name)
 	s.mu.Unlock()
-	if !counted {
-		return nil
-	}
-	s.commit.Lock()
-	defer s.commit.Unlock()
-	if err := s.flush(ctx, false); err != nil {
-		return fmt.Errorf("forget %s: %w", name, err)
-	}
-	return nil
+	return s.Heartbeat(ctx) // a group that does not name it
 }
 
 func (s *Store) discardIn(ctx context.Context, name string, ids []keys.ID) error {
