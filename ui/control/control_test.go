@@ -164,6 +164,15 @@ func TestWhatIsAskedIsAnswered(t *testing.T) {
 	if d := cmp.Diff(q, v.asked); d != "" {
 		t.Errorf("what the vault was asked, want -, got +:\n%s", d)
 	}
+	yes := true
+	q = service.Query{Numbers: []string{"01632 960018"}, Starts: []string{"020"}, Ends: []string{"18"}, Extensions: []string{"21"}, Name: "zoë", Person: true,
+		Withheld: &yes, Tags: []string{"urgent"}, Cases: []string{"2026-1"}, Class: "standard", Longest: time.Hour, Limit: 7}
+	if l, err := c.Search(t.Context(), q); err != nil || len(l.Calls) != 1 {
+		t.Errorf("Search: got %v, %v", l, err)
+	}
+	if d := cmp.Diff(q, v.asked); d != "" {
+		t.Errorf("what the vault was asked to search, want -, got +:\n%s", d)
+	}
 	var copied bytes.Buffer
 	if err := c.Play(t.Context(), &copied, service.Playing{Call: "7-42", Code: typed("right"), Format: service.Ogg}); err != nil || !bytes.Equal(copied.Bytes(), v.sound) {
 		t.Errorf("Play: %d bytes, %v; want %d", copied.Len(), err, len(v.sound))
@@ -202,6 +211,9 @@ func TestAnUnknownCriterionIsRefusedNotIgnored(t *testing.T) {
 	var list service.List
 	if err := c.ask(t.Context(), "GET", pathCalls+"?number=0163", nil, &list); !errors.Is(err, service.ErrBadQuestion) {
 		t.Errorf("a criterion that does not exist: got %v, want ErrBadQuestion", err)
+	}
+	if err := c.ask(t.Context(), "POST", pathSearch, []byte(`{"Numbr":["0163"]}`), &list); !errors.Is(err, service.ErrBadQuestion) {
+		t.Errorf("a search by what does not exist: got %v, want ErrBadQuestion", err)
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	pathStatus = "/v1/status"
 	pathLines  = "/v1/lines"
 	pathCalls  = "/v1/calls"
+	pathSearch = "/v1/search"
 	pathCheck  = "/v1/check"
 	pathPlay   = "/v1/play"
 	pathKeys   = "/v1/keys"
@@ -27,7 +28,7 @@ const (
 	pathPress  = "/v1/press"
 )
 
-// maxQuestion bounds a request's body: an id, a code and two words.
+// maxQuestion bounds a request's body: an id, a code and two words, or what is known of a person.
 const maxQuestion = 4 << 10
 
 // trailFault is the trailer that says why a copy broke off after its first byte. Without it, half a file would look

@@ -96,6 +96,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET "+pathStatus, s.status)
 	mux.HandleFunc("GET "+pathLines, s.lines)
 	mux.HandleFunc("GET "+pathCalls, s.calls)
+	mux.HandleFunc("POST "+pathSearch, s.search)
 	mux.HandleFunc("POST "+pathCheck, s.check)
 	mux.HandleFunc("POST "+pathPlay, s.play)
 	mux.HandleFunc("GET "+pathKeys, s.keys)

@@ -64,6 +64,7 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		ActStatus: func(c Caller) error { _, err := s.Status(t.Context(), c); return err },
 		ActLines:  func(c Caller) error { _, err := s.Lines(t.Context(), c); return err },
 		ActCalls:  func(c Caller) error { _, err := s.Calls(t.Context(), c, Query{}); return err },
+		ActSearch: func(c Caller) error { _, err := s.Search(t.Context(), c, Query{}); return err },
 		ActKeys:   func(c Caller) error { _, err := s.Keys(t.Context(), c); return err },
 		ActPeople: func(c Caller) error {
 			_, err := s.People(t.Context(), c, PeopleOrder{Do: "list"})
@@ -100,6 +101,7 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		{ActRecover, Visitor, true}, {ActRecover, Machine, true}, {ActRecover, "installer", false},
 		{ActPress, Machine, true}, {ActPress, Visitor, false},
 		{ActCalls, Visitor, false}, {ActCalls, Machine, true},
+		{ActSearch, Visitor, false}, {ActSearch, Machine, true}, {ActSearch, "staff", false},
 		{ActCheck, Visitor, false}, {ActCheck, Machine, true},
 		{ActKeys, Visitor, false}, {ActKeys, Machine, true},
 		{ActPeople, Visitor, false}, {ActPeople, Machine, true}, {ActPeople, "", false},

@@ -22,6 +22,7 @@ const (
 	ActStatus Act = "status"
 	ActLines  Act = "lines"
 	ActCalls  Act = "calls"
+	ActSearch Act = "search"
 	ActCheck  Act = "check"
 	ActPlay   Act = "play"
 	ActKeys   Act = "keys"
@@ -37,16 +38,16 @@ const (
 
 // Acts are all of them, for tests and for the list of endpoints.
 func Acts() []Act {
-	return []Act{ActStatus, ActLines, ActCalls, ActCheck, ActPlay, ActKeys, ActErase, ActPeople, ActRecover, ActPress}
+	return []Act{ActStatus, ActLines, ActCalls, ActSearch, ActCheck, ActPlay, ActKeys, ActErase, ActPeople, ActRecover, ActPress}
 }
 
-// callers is the permission table. Calls, play and erase are the machine's for now, so that the spine can be tried from end
+// callers is the permission table. Calls, search, play and erase are the machine's for now, so that the spine can be tried from end
 // to end; the register takes them away from it and gives them to cases, grants and a Controller's signature (P07, P13).
 func callers(a Act) []Caller {
 	switch a {
 	case ActStatus, ActLines, ActRecover:
 		return []Caller{Visitor, Machine}
-	case ActCheck, ActCalls, ActPlay, ActKeys, ActErase, ActPeople, ActPress:
+	case ActCheck, ActCalls, ActSearch, ActPlay, ActKeys, ActErase, ActPeople, ActPress:
 		return []Caller{Machine}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"linekeep/drivers/line"
 	"linekeep/vault"
 	"linekeep/vault/catalog"
+	"linekeep/vault/catalog/number"
 	"linekeep/vault/check"
 	"linekeep/vault/custody"
 	"linekeep/vault/keys"
@@ -25,18 +26,14 @@ type opened struct {
 }
 
 func (o opened) Find(ctx context.Context, q Query) (List, error) {
-	cq := catalog.Query{From: q.From, To: q.To, MinDuration: q.Shortest, Limit: q.Limit}
-	if q.Line != "" {
-		cq.Lines = []string{q.Line}
-	}
-	if q.Direction != "" {
-		d, err := direction(q.Direction)
-		if err != nil {
-			return List{}, err
-		}
-		cq.Direction = &d
+	cq, err := asked(q)
+	if err != nil {
+		return List{}, err
 	}
 	rows, err := o.vault.Find(ctx, cq)
+	if errors.Is(err, catalog.ErrQuery) {
+		return List{}, fmt.Errorf("%w: %w", ErrBadQuestion, err)
+	}
 	if ctx.Err() != nil {
 		return List{}, fmt.Errorf("look into the catalogue: %w", ctx.Err())
 	}
@@ -50,6 +47,44 @@ func (o opened) Find(ctx context.Context, q Query) (List, error) {
 	return l, nil
 }
 
+// asked is the question in the catalogue's words.
+func asked(q Query) (catalog.Query, error) {
+	cq := catalog.Query{From: q.From, To: q.To, MinDuration: q.Shortest, MaxDuration: q.Longest, Answered: q.Answered, Silent: q.Silent,
+		Withheld: q.Withheld, Tags: q.Tags, Cases: q.Cases, Limit: q.Limit}
+	if q.Line != "" {
+		cq.Lines = []string{q.Line}
+	}
+	if q.Class != "" {
+		cq.Classes = []string{q.Class}
+	}
+	if q.Direction != "" {
+		d, err := direction(q.Direction)
+		if err != nil {
+			return cq, err
+		}
+		cq.Direction = &d
+	}
+	var numbers []number.Pattern
+	for part, texts := range [][]string{number.Whole: q.Numbers, number.Start: q.Starts, number.End: q.Ends} {
+		for _, text := range texts {
+			numbers = append(numbers, number.Pattern{Text: line.Number(text), Part: number.Part(part)})
+		}
+	}
+	if !q.Person {
+		cq.Numbers, cq.Extensions, cq.Words = numbers, q.Extensions, q.Name
+		return cq, nil
+	}
+	who := catalog.Party{Numbers: numbers, Extensions: q.Extensions}
+	if q.Name != "" {
+		who.Names = []string{q.Name}
+	}
+	if len(numbers)+len(who.Extensions)+len(who.Names) == 0 {
+		return cq, fmt.Errorf("%w: a person without a number, extension or name", ErrBadQuestion)
+	}
+	cq.Person = []catalog.Party{who}
+	return cq, nil
+}
+
 func direction(name string) (line.Direction, error) {
 	for _, d := range []line.Direction{line.Unknown, line.Incoming, line.Outgoing, line.Internal} {
 		if d.String() == name {
@@ -61,7 +96,10 @@ func direction(name string) (line.Direction, error) {
 
 func call(r *catalog.Row) Call {
 	c := Call{ID: r.ID.String(), Line: r.Line, Class: r.Class, Start: r.Start, Length: r.Duration, Direction: r.Direction.String(),
-		Answered: r.Answered, Silent: r.Silent, Gaps: r.Gaps, Lost: r.GapTotal, Recovered: r.Recovered}
+		Answered: r.Answered, Silent: r.Silent, Gaps: r.Gaps, Lost: r.GapTotal, Recovered: r.Recovered, Number: r.Plain.String()}
+	if r.Plain == number.Withheld {
+		c.Number = number.Withheld.Reveal()
+	}
 	for _, p := range r.Parties {
 		c.Tracks = append(c.Tracks, p.String())
 	}

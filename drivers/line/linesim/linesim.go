@@ -19,7 +19,7 @@
 //	     channels 1 (both parties mixed) or 2 (office, remote); law s16, alaw or mulaw; noise and hum in dBFS RMS;
 //	     signals none (found by sound), hook (an analogue card: rings, off-hook, digits) or digital (ISDN)
 //	idle TIME                            nobody uses the line
-//	call in|out|internal [number=N] [extension=N]
+//	call in|out|internal [number=N|withheld] [extension=N]
 //	     begins a call; N is the other end's number, or the office's extension. An outgoing call that is not
 //	     digital is dialled with tones
 //	  ring COUNT                         rings, of 3 s each; who calls hears the UK's ringing tone

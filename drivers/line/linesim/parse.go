@@ -248,7 +248,9 @@ func (p *parser) options(st *step, keys ...string) error {
 	return p.pairs(keys, func(w word, key, value string) (err error) {
 		switch key {
 		case "number":
-			err = p.digits(w, value, "+0123456789*#")
+			if value != "withheld" { // what a line gives whose caller keeps their number back
+				err = p.digits(w, value, "+0123456789*#")
+			}
 			st.number = line.Number(value)
 		case "extension":
 			err = p.digits(w, value, "0123456789")

@@ -61,6 +61,7 @@ const usage = `usage: linekeepctl [--socket PATH] [--json] COMMAND
   lines                      each line, with its levels
   calls [--line ID] [--from TIME] [--to TIME] [--direction in|out] [--shortest 90s] [--limit N]
                              what the vault holds, newest first
+  search CRITERIA            finds calls by number, name and more: below
   play --call ID --recovery-code FILE -o OUT.ogg|OUT.wav [--party office|caller]
                              copies a call out of the vault
   check                      reads the whole vault: missing, extra, altered
@@ -101,7 +102,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "linekeepctl:", err)
 	}
 	if errors.Is(err, errUsage) {
-		fmt.Fprint(os.Stderr, "\n"+usage+peopleUsage)
+		fmt.Fprint(os.Stderr, "\n"+usage+searchUsage+peopleUsage)
 	}
 	os.Exit(exitStatus(err))
 }
@@ -145,7 +146,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.BoolVar(&p.json, "json", false, "")
 	if err := parse(flags, args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(out, usage+peopleUsage)
+			fmt.Fprint(out, usage+searchUsage+peopleUsage)
 			return nil
 		}
 		return err
@@ -188,6 +189,8 @@ func (p program) ask(ctx context.Context, name string, rest []string) error {
 		return p.people(ctx, append([]string{"hand-over"}, rest...))
 	case "calls":
 		return p.calls(ctx, rest)
+	case "search":
+		return p.search(ctx, rest)
 	case "play":
 		return p.play(ctx, rest)
 	case "check":
