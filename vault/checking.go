@@ -22,7 +22,7 @@ import (
 // Check reads the whole vault again, while it records; see vault/check.
 func (v *Vault) Check(ctx context.Context) (check.Report, error) {
 	return check.Run(ctx, &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.verifyKeys, Custody: v.verifyCustody,
-		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.List().Verify, Ballast: filepath.Join(v.cfg.Dir, ballastName),
+		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.List().Verify, Audit: v.past.Verify, Ballast: filepath.Join(v.cfg.Dir, ballastName),
 		Unfiled: v.store.UnfiledIDs, Marks: v.keys.Marks(), Found: v.Findings()})
 }
 
@@ -59,6 +59,13 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 		in.Unfiled, in.Marks = replay.Unfiled, replay.Marks()
 	}
 	in.Found = append(in.Found, v.inspectCatalog(ctx, in)...)
+	in.Audit = func(ctx context.Context) []error {
+		r, err := v.inspectPast(ctx, replay)
+		if err != nil {
+			r.Findings = append(r.Findings, err)
+		}
+		return r.Findings
+	}
 	return check.Run(ctx, in)
 }
 

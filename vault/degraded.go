@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"linekeep/drivers/tpm"
+	"linekeep/vault/audit"
 	"linekeep/vault/clear"
 	"linekeep/vault/custody"
 	"linekeep/vault/degraded"
@@ -21,7 +22,7 @@ var ErrNoClear = clear.ErrMissing
 // Degraded one. Any other error is of the disk or of the settings, and a second vault on the same disk would not help.
 func Locked(err error) bool {
 	for _, e := range []error{tpm.ErrRefused, tpm.ErrUnavailable, tpm.ErrNotReady, tpm.ErrOwned, tpm.ErrWrongAuth,
-		keys.ErrAltered, keys.ErrRolledBack, custody.ErrAltered} {
+		keys.ErrAltered, keys.ErrRolledBack, custody.ErrAltered, audit.ErrRolledBack} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -54,7 +54,8 @@ func (v *Vault) catalogOptions() folder.Options {
 }
 
 func (v *Vault) counters() []journal.Counter {
-	return []journal.Counter{{Folder: catalogDir, Commits: v.rows.Commits()}, {Folder: erasuresDir, Commits: v.eraser.List().Newest()}}
+	return append(v.past.Counters(), journal.Counter{Folder: catalogDir, Commits: v.rows.Commits()},
+		journal.Counter{Folder: erasuresDir, Commits: v.eraser.List().Newest()})
 }
 
 func (v *Vault) find(ctx context.Context, err error) {

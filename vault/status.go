@@ -67,6 +67,7 @@ func (v *Vault) Findings() []error {
 	found = append(found, v.catalog.Findings()...)
 	found = append(found, v.eraser.List().Findings()...)
 	found = append(found, v.retention.Findings()...)
+	found = append(found, v.past.Findings()...)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return append(found, v.found...)

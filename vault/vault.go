@@ -26,6 +26,7 @@ import (
 
 	"linekeep/audio/segment"
 	"linekeep/drivers/tpm"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/catalog"
 	"linekeep/vault/catalog/number"
 	"linekeep/vault/clear"
@@ -39,6 +40,7 @@ import (
 	"linekeep/vault/library"
 	"linekeep/vault/lock"
 	"linekeep/vault/mend"
+	"linekeep/vault/past"
 	"linekeep/vault/recording"
 	"linekeep/vault/retention"
 	"linekeep/vault/rewrap"
@@ -139,6 +141,7 @@ type Vault struct {
 	store     *store.Store
 	library   *library.Library
 	rows      *folder.Folder // of the catalogue
+	past      *past.Past     // the audit log, and the register
 	catalog   *catalog.Catalog
 	eraser    *eraser.Eraser
 	retention *retention.Keeper
@@ -241,6 +244,9 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 	if err != nil {
 		return err
 	}
+	if v.past, err = past.Open(ctx, v.pastConfig(replay)); err != nil {
+		return err
+	}
 	if v.eraser, err = eraser.Open(v.eraserConfig()); err != nil {
 		return err
 	}
@@ -273,7 +279,10 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 	if err != nil {
 		return err
 	}
-	return v.openRetention()
+	if err = v.openRetention(); err != nil {
+		return err
+	}
+	return v.past.Box(ctx, entry.BoxStart)
 }
 
 func (v *Vault) openKeys(ctx context.Context, chip tpm.Sealer) (err error) {
@@ -322,6 +331,7 @@ func (v *Vault) Run(ctx context.Context) error {
 	g.Go(func() error { return v.eraser.Run(ctx) })
 	g.Go(func() error { return v.retention.Run(ctx) })
 	g.Go(func() error { return v.home().Run(ctx) })
+	g.Go(func() error { return v.past.Run(ctx) })
 	return g.Wait()
 }
 
@@ -358,7 +368,7 @@ func (v *Vault) Close(ctx context.Context) error {
 	if v.guard.Status().State != space.OK {
 		err = v.guard.Release(ctx)
 	}
-	return errors.Join(err, v.store.Close(ctx), v.release())
+	return errors.Join(err, v.past.Box(ctx, entry.BoxStop), v.store.Close(ctx), v.release())
 }
 
 // release closes whatever is open, from the right of the data's way to the left.
@@ -375,6 +385,9 @@ func (v *Vault) release() error {
 	}
 	if v.rows != nil {
 		errs = append(errs, v.rows.Close())
+	}
+	if v.past != nil {
+		errs = append(errs, v.past.Close())
 	}
 	if v.journal != nil {
 		errs = append(errs, v.journal.Close())

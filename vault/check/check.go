@@ -63,6 +63,7 @@ type Vault struct {
 	Catalog *catalog.Catalog
 	Rows    func(ctx context.Context) []error // the catalogue's folder
 	Erased  func() []error                    // the list of what was erased
+	Audit   func(ctx context.Context) []error // the audit log and the register on it
 	Ballast string                            // its file
 	// Unfiled are the recordings that are up or being moved: they have no manifest yet. nil = nobody records.
 	Unfiled func() []keys.ID
@@ -105,6 +106,9 @@ func (r *run) all(ctx context.Context) error {
 	if v.Erased != nil {
 		r.errors("erasures", meansErased, v.Erased())
 	}
+	if v.Audit != nil {
+		r.errors("audit", meansAudit, v.Audit(ctx))
+	}
 	r.journal()
 	r.catalogue(ctx)
 	names, err := v.Library.Months.Names()
@@ -129,6 +133,7 @@ const (
 	meansJournal = "The journal holds what was not yet moved, and the newest of what was. A recording that loses sound by this says so itself."
 	meansFolder  = "What can be mended from copies is mended when the vault is next opened; a recording that loses sound by this is named as well."
 	meansRows    = "The recordings are not touched: the catalogue is made again from their manifests when the vault is next opened."
+	meansAudit   = "Who did what can be told no more for all of the past. Compare the log with the checkpoints that left the box, and find out who was at it"
 	meansErased  = "What was erased stays erased. But an older copy of this vault, put in place on another box, might bring it back: keep the certificates."
 	meansBallast = "The ballast holds no data, only space: nothing is lost. But the disk does not keep what it is given."
 )

@@ -12,7 +12,7 @@ import (
 
 // known is what belongs directly into a vault's folder.
 func known() []string {
-	return []string{"keys", "journal", "calls", "catalog", "erasures", "retention", "settings", "custody", "degraded", "ballast", "lock"}
+	return []string{"keys", "journal", "calls", "catalog", "erasures", "retention", "settings", "custody", "degraded", "audit", "register", "ballast", "lock"}
 }
 
 // copies is where the second copy of a small file stands, below the folder of the first.

@@ -214,6 +214,12 @@ func (k *Keys) SetRecovery(ctx context.Context, recovery envelope.Public) error 
 	return k.root.SetRecovery(ctx, recovery)
 }
 
+// Checkpoint is the audit log's that stands in the root in force, as text; nil if none does.
+func (k *Keys) Checkpoint() []byte { return k.root.Contents().Checkpoint }
+
+// SetCheckpoint has a checkpoint of the audit log stand in every root from the next one on; nil for none. It writes none.
+func (k *Keys) SetCheckpoint(note []byte) { k.root.SetCheckpoint(note) }
+
 // Written is when the root in force was made.
 func (k *Keys) Written() time.Time { return k.root.Contents().Written }
 

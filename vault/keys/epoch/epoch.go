@@ -76,6 +76,9 @@ type Root struct {
 	backup   BackupState
 	backedUp root.ID // what the backup is of
 	findings []error
+	// checkpoint goes into every root from now on, once somebody has set it.
+	checkpoint    []byte
+	hasCheckpoint bool
 }
 
 func begin(c Config) *Root {
@@ -148,6 +151,22 @@ func (r *Root) Findings() []error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.findings)
+}
+
+// SetCheckpoint has a checkpoint of the audit log stand in every root from the next one on; nil for none. It writes nothing.
+func (r *Root) SetCheckpoint(note []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.checkpoint, r.hasCheckpoint = slices.Clone(note), true
+}
+
+// takeCheckpoint puts it into contents that are about to be written.
+func (r *Root) takeCheckpoint(c *root.Contents) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hasCheckpoint {
+		c.Checkpoint = r.checkpoint
+	}
 }
 
 // Unfinished says whether a commit waits for the chip.

@@ -50,6 +50,7 @@ func (r *Root) seal(id root.ID, l lock, c *root.Contents) (s sealed, err error) 
 }
 
 func (r *Root) sealUnder(id root.ID, l lock, c *root.Contents) (s sealed, err error) {
+	r.takeCheckpoint(c)
 	c.Written = r.clock().UTC().Truncate(time.Second)
 	s = sealed{id: id, lock: l, contents: c}
 	if s.file, err = root.Seal(root.Front{VaultID: r.vaultID, ID: id, Chip: r.identity, Blob: l.blob}, l.key, c); err != nil {

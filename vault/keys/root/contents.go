@@ -40,6 +40,9 @@ type Contents struct {
 	Office    Mark
 	Doomed    []shard.ID   // in order
 	Shards    []shard.Line // by number
+	// Checkpoint is the newest of the audit log's that was known when this root was made. A log that it does not fit was rolled
+	// back.
+	Checkpoint []byte
 
 	others []field
 }

@@ -28,11 +28,14 @@ const (
 	tagSpent         = 10 // the highest epoch that a root may have been sealed for: 8 bytes
 	tagWear          = 11 // when the counter last moved, how often on that day, how often at all: 8, 4, 8 bytes
 	tagStaged        = 16 // private half of the next spare pair: 32 bytes
-	// 12 is the newest checkpoint of the audit log, which comes later.
-	tagOffice  = 13 // the office shard in use and its first slot not reserved: 4, 4 bytes; 12 is in FORMAT.md
-	tagLockout = 14 // the lockout's authorisation, wrapped: a Lockout
-	tagFresh   = 15 // shards below this number are handed out of no more: 4 bytes
+	tagCheckpoint    = 12 // the newest checkpoint of the audit log, as text
+	tagOffice        = 13 // the office shard in use and its first slot not reserved: 4, 4 bytes
+	tagLockout       = 14 // the lockout's authorisation, wrapped: a Lockout
+	tagFresh         = 15 // shards below this number are handed out of no more: 4 bytes
 )
+
+// maxCheckpoint is more than a checkpoint has, in bytes.
+const maxCheckpoint = 4 << 10
 
 // field is a part of a root that this version does not understand.
 type field struct {
@@ -67,7 +70,7 @@ func addKey(b []byte, tag uint16, key secret.Key) []byte {
 
 // size is more than marshal needs, so that keys are never left behind in a buffer that was too small.
 func (c *Contents) size() int {
-	n := 1024 + len(c.Shards)*256 + len(c.Doomed)*shard.IDSize
+	n := 1024 + len(c.Shards)*256 + len(c.Doomed)*shard.IDSize + len(c.Checkpoint)
 	for _, f := range c.others {
 		n += 6 + len(f.value)
 	}
@@ -117,6 +120,9 @@ func (c *Contents) marshal() ([]byte, error) {
 		b = add(b, tagFresh, u32(c.Fresh))
 	}
 	b = addKey(b, tagStaged, c.Staged)
+	if len(c.Checkpoint) > 0 {
+		b = add(b, tagCheckpoint, c.Checkpoint)
+	}
 	for _, f := range c.others {
 		b = add(b, f.tag, f.value)
 	}
@@ -178,6 +184,11 @@ func (c *Contents) read(tag uint16, value cryptobyte.String) (err error) {
 		err = numbers(value, &c.Spent)
 	case tagOffice:
 		err = numbers(value, &c.Office.Shard, &c.Office.Next)
+	case tagCheckpoint:
+		if len(value) == 0 || len(value) > maxCheckpoint {
+			return errLength
+		}
+		c.Checkpoint = slices.Clone(value)
 	case tagWritten, tagWear:
 		return c.readTimes(tag, value)
 	case tagLockout:

@@ -1,0 +1,120 @@
+// Package tree is the audit log's Merkle tree (RFC 6962, by golang.org/x/mod/sumdb/tlog): its right edge in memory, which is
+// all that it takes to add a leaf and to tell the root, and the file of all its hashes, which proofs are made from.
+//
+//	In:    hashes of leaves
+//	Out:   the root; hashes for proofs
+//	Owner: the caller, who takes turns; no goroutine
+//	Full:  the file takes 64 bytes for each entry
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"linekeep/vault/audit/disk"
+)
+
+// Tree is the right edge of a Merkle tree: all that is needed to add a leaf and to tell the root, in memory. It is a
+// value: a copy can be thrown away when what it was grown for did not reach the disk.
+type Tree struct {
+	Size int64
+	edge [64]tlog.Hash // the newest complete subtree of each level
+}
+
+// ReadHashes implements tlog.HashReader for what adding and the root ask: the newest of each level.
+func (t *Tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(indexes))
+	for i, x := range indexes {
+		level, n := tlog.SplitStoredHashIndex(x)
+		if level >= len(t.edge) || n != t.Size>>level-1 {
+			return nil, fmt.Errorf("hash %d is not on the edge of a tree of %d", x, t.Size)
+		}
+		out[i] = t.edge[level]
+	}
+	return out, nil
+}
+
+// Add grows the tree by a leaf, and appends the hashes that are to be kept.
+func (t *Tree) Add(dst []tlog.Hash, leaf tlog.Hash) []tlog.Hash {
+	more, err := tlog.StoredHashesForRecordHash(t.Size, leaf, t)
+	if err != nil {
+		panic(err) // unreachable: the edge has every subtree that a leaf completes
+	}
+	for level, h := range more {
+		t.edge[level] = h
+	}
+	t.Size++
+	return append(dst, more...)
+}
+
+// Root is the hash of the whole tree.
+func (t *Tree) Root() tlog.Hash {
+	h, err := tlog.TreeHash(t.Size, t)
+	if err != nil {
+		panic(err) // unreachable: the edge has every subtree of the root
+	}
+	return h
+}
+
+// Hashes is the file of the tree's hashes, in the order of tlog.StoredHashIndex. It can be made anew from the entries.
+type Hashes struct{ File disk.File }
+
+// ReadHashes implements tlog.HashReader.
+func (h Hashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(indexes))
+	for i, x := range indexes {
+		if _, err := h.File.ReadAt(out[i][:], x*tlog.HashSize); err != nil {
+			return nil, fmt.Errorf("read hash %d of the audit tree: %w", x, err)
+		}
+	}
+	return out, nil
+}
+
+// At is the tree of a size as the file has it.
+func (h Hashes) At(size int64) (Tree, error) {
+	t := Tree{Size: size}
+	for level := range t.edge {
+		if size>>level&1 == 0 {
+			continue
+		}
+		got, err := h.ReadHashes([]int64{tlog.StoredHashIndex(level, size>>level-1)})
+		if err != nil {
+			return t, err
+		}
+		t.edge[level] = got[0]
+	}
+	return t, nil
+}
+
+// Write puts hashes where those of leaves from size on stand.
+func (h Hashes) Write(size int64, more []tlog.Hash) error {
+	b := make([]byte, 0, len(more)*tlog.HashSize)
+	for i := range more {
+		b = append(b, more[i][:]...)
+	}
+	if _, err := h.File.WriteAt(b, tlog.StoredHashCount(size)*tlog.HashSize); err != nil {
+		return fmt.Errorf("write hashes of the audit tree: %w", err)
+	}
+	return nil
+}
+
+// Leaf is the hash of entry n as the file has it; false where it has none.
+func (h Hashes) Leaf(n int64) (tlog.Hash, bool) {
+	got, err := h.ReadHashes([]int64{tlog.StoredHashIndex(0, n)})
+	if err != nil || got[0] == (tlog.Hash{}) {
+		return tlog.Hash{}, false
+	}
+	return got[0], true
+}
+
+// RootAt is the root of the first size leaves, as the file has them.
+func (h Hashes) RootAt(size int64) (tlog.Hash, error) {
+	root, err := tlog.TreeHash(size, h)
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the tree has less than %d leaves: %w", size, err)
+	}
+	return root, err
+}

@@ -1,0 +1,157 @@
+package audit
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"linekeep/vault/audit/entry"
+	"linekeep/vault/keys"
+)
+
+// write appends entries and syncs them once. The turn is held. Until the sync is over nothing in memory has moved.
+func (l *Log) write(acts []*pending) (first uint64, err error) {
+	p, err := l.writable()
+	if err != nil {
+		return 0, err
+	}
+	l.mu.Lock()
+	head, register := l.head, l.register
+	l.mu.Unlock()
+	before := head.Size
+	boot, up := l.cfg.Uptime()
+	now := l.cfg.Clock().UTC()
+	l.buf = l.buf[:0]
+	var more []tlog.Hash
+	for _, a := range acts {
+		a.Seq, a.At, a.Boot, a.Up = uint64(head.Size), now, boot, up
+		core, err := a.Bytes()
+		if err != nil {
+			return 0, err
+		}
+		l.buf = appendRecord(l.buf, core, a.sealed)
+		more = head.Add(more, tlog.RecordHash(core))
+		register.follow(&a.Entry)
+	}
+	if err := l.commit(p); err != nil {
+		return 0, err
+	}
+	// The hashes can be made anew from the entries: they are synced when a file is full.
+	if err := l.tree.Write(before, more); err != nil {
+		l.find(err)
+	}
+	l.mu.Lock()
+	l.head, l.register = head, register
+	l.mu.Unlock()
+	return uint64(before), nil
+}
+
+// follow takes note of a transaction of the register.
+func (m *mark) follow(e *entry.Entry) {
+	if e.Register > 0 && len(e.Hashes) > 0 {
+		*m = mark{seq: e.Register, hash: e.Hashes[0]}
+	}
+}
+
+// commit writes the buffer to the end of a file and syncs it. After a failed sync nobody can say what is on the disk, and a
+// second one would answer nil all the same (Linux reports a writeback error once), so the file is written to no more: the next
+// one says how much of it counts.
+func (l *Log) commit(p *part) error {
+	_, err := p.f.WriteAt(l.buf, p.size)
+	written := err == nil
+	if err == nil {
+		err = p.f.Sync()
+	}
+	if err == nil {
+		p.size += int64(len(l.buf))
+		return nil
+	}
+	undone := p.f.Truncate(p.size)
+	l.broken = written || undone != nil
+	return errors.Join(fmt.Errorf("write %s: %w", p.name, err), undone)
+}
+
+// writable is the file to write to: the newest, or another one when that is full or broken.
+func (l *Log) writable() (*part, error) {
+	l.mu.Lock()
+	size := l.head.Size
+	l.mu.Unlock()
+	if len(l.files) == 0 { // the only one was broken, and no other could be made
+		if err := l.begin(0); err != nil {
+			return nil, err
+		}
+		l.broken = false
+	}
+	p := l.files[len(l.files)-1]
+	if !l.broken && size-int64(p.first) < l.cfg.perFile {
+		return p, nil
+	}
+	if size == int64(p.first) { // broken and empty: it gets its name again
+		l.files = l.files[:len(l.files)-1]
+		if err := errors.Join(p.f.Close(), l.cfg.FS.Remove(l.path(p.name))); err != nil {
+			return nil, fmt.Errorf("remove %s, which could not be written: %w", p.name, err)
+		}
+	}
+	if err := l.tree.File.Sync(); err != nil {
+		l.find(fmt.Errorf("sync the audit tree: %w", err)) // it is made anew if need be
+	}
+	if err := l.begin(0); err != nil {
+		return nil, err
+	}
+	l.broken = false
+	return l.files[len(l.files)-1], nil
+}
+
+// slotTime bounds the wait for a slot of the log's own: it may take the chip.
+const slotTime = 10 * time.Second
+
+// begin begins another file at the end of the log.
+func (l *Log) begin(flags uint8) error {
+	l.mu.Lock()
+	head, register, office := l.head, l.register, l.office
+	l.mu.Unlock()
+	h := header{chip: l.chipHash(), first: uint64(head.Size), root: head.Root(), register: register, flags: flags}
+	if n := len(l.files); n > 0 {
+		h.prev, h.before = l.files[n-1].first, uint64(l.files[n-1].size)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), slotTime)
+	defer cancel()
+	slot, err := l.cfg.Keys.Next(ctx, keys.Office, l.cfg.Clock())
+	switch {
+	case err == nil:
+		h.office = slot.ID
+		slot.Wipe()
+	case office != (keys.ID{}):
+		h.office = office // the one before goes on, while the chip is away
+	default:
+		return fmt.Errorf("a slot for details of the audit log: %w", err)
+	}
+	p := &part{header: h, name: fileName(h.first), size: headerSize}
+	if p.f, err = l.cfg.FS.Open(l.path(p.name), true); err != nil {
+		return fmt.Errorf("make %s: %w", p.name, err)
+	}
+	_, err = p.f.WriteAt(h.bytes(l.vaultID, l.outer), 0)
+	if err == nil {
+		err = p.f.Truncate(headerSize)
+	}
+	if err == nil {
+		err = p.f.Sync()
+	}
+	if err == nil {
+		err = l.cfg.FS.SyncDir(l.cfg.Dir)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("make %s: %w", p.name, err), p.f.Close())
+	}
+	l.files = append(l.files, p)
+	l.mu.Lock()
+	l.office = h.office
+	l.mu.Unlock()
+	return nil
+}
+
+func (l *Log) chipHash() [32]byte { return sha256.Sum256(l.cfg.Keys.Chip().Attest) }

@@ -1,0 +1,153 @@
+// Package past is what the vault remembers of itself: the audit log, and the register whose transactions are in it.
+//
+// Stage: line -> call -> encode -> seal -> store -> [past] -> search -> release.
+//
+//	In:    the vault's folder and keys; what the journal counted of both
+//	Out:   the two, opened in their order; what is wrong with either; counters for the journal
+//	Owner: Run has one goroutine of its caller's
+//	Full:  an entry that finds no room is an error, and the act it is about does not happen
+package past
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"linekeep/vault/audit"
+	"linekeep/vault/audit/entry"
+	"linekeep/vault/audit/proof"
+	"linekeep/vault/folder"
+	"linekeep/vault/journal"
+	"linekeep/vault/keys"
+	"linekeep/vault/register/ledger"
+)
+
+// Names of the folders below the vault, and of what the journal counts.
+const (
+	AuditDir    = "audit"
+	RegisterDir = "register"
+	notes       = "audit/checkpoints"
+)
+
+// Config says where the vault is.
+type Config struct {
+	Dir      string
+	Keys     *keys.Keys
+	Counters []journal.Counter // of the journal's newest group
+	Room     func(need int64) error
+	Refused  func(error) bool
+	Clock    func() time.Time
+	// Accept goes on with a log that the root does not know; see audit.Config.
+	Accept bool
+	Log    *slog.Logger
+}
+
+// Past is both, open.
+type Past struct {
+	Audit    *audit.Log
+	Register *ledger.Ledger
+	records  *folder.Folder
+	log      *slog.Logger
+}
+
+func (c Config) counted(name string) uint64 {
+	i := slices.IndexFunc(c.Counters, func(c journal.Counter) bool { return c.Folder == name })
+	if i < 0 {
+		return 0
+	}
+	return c.Counters[i].Commits
+}
+
+func (c Config) audit() audit.Config {
+	return audit.Config{Dir: filepath.Join(c.Dir, AuditDir), Keys: c.Keys, Clock: c.Clock, Floor: c.counted(AuditDir), Notes: c.counted(notes),
+		Accept: c.Accept, Refused: c.Refused, Log: c.Log}
+}
+
+func (c Config) folder() folder.Options {
+	return folder.Options{Name: RegisterDir, Path: filepath.Join(c.Dir, RegisterDir), Key: c.Keys.Folder(RegisterDir), Rows: true, Room: c.Room, Log: c.Log}
+}
+
+// Open opens the log, and the register that stands on it. Errors: audit.ErrRolledBack.
+func Open(ctx context.Context, c Config) (*Past, error) {
+	p := &Past{log: c.Log}
+	var err error
+	if p.Audit, err = audit.Open(ctx, c.audit()); err != nil {
+		return nil, err
+	}
+	if p.records, err = folder.Open(ctx, c.folder()); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.Register, err = ledger.Open(ledger.Config{Folder: p.records, Keys: c.Keys, Log: p.Audit, Clock: c.Clock, Floor: c.counted(RegisterDir)})
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// Counters are for the journal's groups: what there is at the least.
+func (p *Past) Counters() []journal.Counter {
+	return []journal.Counter{{Folder: AuditDir, Commits: p.Audit.Size()}, {Folder: notes, Commits: p.Audit.Newest().Size},
+		{Folder: RegisterDir, Commits: p.Register.Newest()}}
+}
+
+// Findings are what was found wrong since Open.
+func (p *Past) Findings() []error {
+	return slices.Concat(p.Audit.Findings(), p.records.Findings(), p.Register.Findings())
+}
+
+// Verify reads both again.
+func (p *Past) Verify(ctx context.Context) []error {
+	r, err := p.Audit.Verify(ctx)
+	found := append(r.Findings, p.records.Verify(ctx)...)
+	if err != nil {
+		found = append(found, err)
+	}
+	return found
+}
+
+// Inspect verifies both in a vault that nobody has open, and changes nothing.
+func Inspect(ctx context.Context, c Config, earlier ...proof.Checkpoint) (audit.Report, error) {
+	r, err := audit.Inspect(ctx, c.audit(), earlier...)
+	if err != nil {
+		return r, err
+	}
+	o := c.folder()
+	o.ReadOnly = true
+	records, err := folder.Open(ctx, o)
+	if err != nil {
+		r.Findings = append(r.Findings, err)
+		return r, nil
+	}
+	r.Findings = slices.Concat(r.Findings, records.Findings(), records.Verify(ctx))
+	return r, records.Close()
+}
+
+// Box writes down what the box does by itself, and makes a checkpoint if the chip is there; Run tries again where it is not.
+func (p *Past) Box(ctx context.Context, what entry.Action, details ...audit.Detail) error {
+	if _, err := p.Audit.Append(ctx, audit.Act{What: what, Details: details}); err != nil {
+		return err
+	}
+	p.checkpoint(ctx)
+	return nil
+}
+
+func (p *Past) checkpoint(ctx context.Context) {
+	if _, err := p.Audit.Checkpoint(ctx); err != nil {
+		p.log.ErrorContext(ctx, "no checkpoint of the audit log", slog.Any("err", err))
+	}
+}
+
+// Run makes checkpoints until ctx ends.
+func (p *Past) Run(ctx context.Context) error { return p.Audit.Run(ctx) }
+
+// Close closes both.
+func (p *Past) Close() error {
+	var errs []error
+	if p.records != nil {
+		errs = append(errs, p.records.Close())
+	}
+	return errors.Join(append(errs, p.Audit.Close())...)
+}
