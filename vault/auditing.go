@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
 	"linekeep/vault/audit"
 	"linekeep/vault/audit/proof"
@@ -12,6 +13,21 @@ import (
 	"linekeep/vault/past"
 	"linekeep/vault/register/ledger"
 )
+
+// openJournal opens the journal, and what it counts: the audit log and the register.
+func (v *Vault) openJournal(ctx context.Context) (*journal.Replay, error) {
+	j, replay, err := journal.Open(journal.Config{Dir: filepath.Join(v.cfg.Dir, journalDir), VaultID: v.keys.VaultID(),
+		Key: v.keys.Outer(outerJournal), Room: v.guard.Room, Log: v.log})
+	if err != nil {
+		return nil, err
+	}
+	v.journal = j
+	if replay.Empty {
+		replay.Damages = append(replay.Damages, &journal.Damage{What: "the journal is gone: what was not yet moved is lost"})
+	}
+	v.past, err = past.Open(ctx, v.pastConfig(replay))
+	return replay, err
+}
 
 func (v *Vault) pastConfig(replay *journal.Replay) past.Config {
 	c := past.Config{Dir: v.cfg.Dir, Keys: v.keys, Counters: replay.Last.Counters, Refused: refused, Clock: v.cfg.Clock, Log: v.log}

@@ -240,11 +240,8 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 	if err = v.openCustody(ctx, chip); err != nil {
 		return err
 	}
-	replay, err := v.openJournal()
+	replay, err := v.openJournal(ctx)
 	if err != nil {
-		return err
-	}
-	if v.past, err = past.Open(ctx, v.pastConfig(replay)); err != nil {
 		return err
 	}
 	if v.eraser, err = eraser.Open(v.eraserConfig()); err != nil {
@@ -289,19 +286,6 @@ func (v *Vault) openKeys(ctx context.Context, chip tpm.Sealer) (err error) {
 	dir := filepath.Join(v.cfg.Dir, keysDir)
 	v.keys, err = keys.Open(ctx, keys.Config{Dir: dir, Clock: v.cfg.Clock, NoBackup: v.cfg.NoBackup}, chip)
 	return err
-}
-
-func (v *Vault) openJournal() (*journal.Replay, error) {
-	j, replay, err := journal.Open(journal.Config{Dir: filepath.Join(v.cfg.Dir, journalDir), VaultID: v.keys.VaultID(),
-		Key: v.keys.Outer(outerJournal), Room: v.guard.Room, Log: v.log})
-	if err != nil {
-		return nil, err
-	}
-	v.journal = j
-	if replay.Empty {
-		replay.Damages = append(replay.Damages, &journal.Damage{What: "the journal is gone: what was not yet moved is lost"})
-	}
-	return replay, nil
 }
 
 // moveRoom keeps room for the journal: what waits to be moved waits there, so it must be the last to be refused.
