@@ -17,6 +17,7 @@ import (
 	"linekeep/audio/call"
 	"linekeep/drivers/line"
 	"linekeep/vault/catalog/number"
+	"linekeep/vault/retention"
 )
 
 // MaxSize is the largest settings file read: a hundred lines take some 20 KB.
@@ -44,7 +45,8 @@ type Site struct {
 // Data is where recordings are kept.
 type Data struct {
 	Folder  string
-	Classes []string // retention classes; how long each is kept comes with retention
+	Classes []string                    // retention classes
+	Keep    map[string]retention.Months // how long each is kept; a class that is not there has retention.Default
 }
 
 // TPM is the chip that opens the vault.

@@ -13,6 +13,7 @@ import (
 
 	"linekeep/audio/call"
 	"linekeep/vault/catalog/number"
+	"linekeep/vault/retention"
 )
 
 const example = "linekeep.example.toml"
@@ -24,7 +25,7 @@ func TestTheExampleSaysWhatItSays(t *testing.T) {
 	}
 	want := Config{
 		Site:    Site{Name: "Hartley & Rowe", Box: "LK-7F3A", Numbers: number.Rules{Country: "GB", Area: "01632"}},
-		Data:    Data{Folder: "/var/lib/linekeep", Classes: []string{"standard", "financial"}},
+		Data:    Data{Folder: "/var/lib/linekeep", Classes: []string{"standard", "financial"}, Keep: map[string]retention.Months{"standard": 6, "financial": 60}},
 		TPM:     TPM{Device: "/dev/tpmrm0", Policy: "/etc/linekeep/policy.json"},
 		Console: Console{Address: ":8443"},
 		Control: Control{Socket: "/run/linekeep/control.sock"},
@@ -150,6 +151,8 @@ func TestEachFaultNamesItsKeyAndLine(t *testing.T) {
 			want: []string{"line 13: line[1].number: is not a telephone number or an extension: figures and blanks, + in front"}},
 		{name: "classes", text: strings.Replace(least, "folder", "classes = [\"Big\", \"kept\", \"a\", \"a\"]\nfolder", 1),
 			want: []string{`data.classes: "Big" is not a name`, `data.classes: "kept" is a name the vault uses itself`, `data.classes: "a" stands twice`}},
+		{name: "how long", text: strings.Replace(least, "folder", "keep = [\"standard 6 weeks\", \"other 1 year\", \"standard 40 years\"]\nfolder", 1),
+			want: []string{`data.keep: "standard 6 weeks" is not a class and its time`, `data.keep: "other" is not one of data.classes`, `data.keep: "standard 40 years": from 1 months to 360`}},
 		{name: "channels", text: least + "channels = [1, 2, 3]\n",
 			want: []string{"line 13: line[1].channels: 3 channels: one that carries both sides, or two, the office's and the caller's"}},
 		{name: "lookback", text: least + "card_guard = true\nlookback = \"1m\"\n",

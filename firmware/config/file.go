@@ -20,6 +20,7 @@ type file struct {
 	Data struct {
 		Folder  value[string]   `toml:"folder"`
 		Classes value[[]string] `toml:"classes"`
+		Keep    value[[]string] `toml:"keep"`
 	} `toml:"data"`
 	TPM struct {
 		Device value[string] `toml:"device"`

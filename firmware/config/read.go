@@ -92,6 +92,7 @@ func (r *reader) config(f file) Config {
 	need(r, "data.folder", f.Data.Folder, &c.Data.Folder)
 	take(r, "data.classes", f.Data.Classes, &c.Data.Classes)
 	r.classes(c.Data.Classes)
+	c.Data.Keep = r.keep(f.Data.Keep, c.Data.Classes)
 	need(r, "tpm.device", f.TPM.Device, &c.TPM.Device)
 	need(r, "tpm.policy", f.TPM.Policy, &c.TPM.Policy)
 	take(r, "custody.fingerprint", f.Custody.Fingerprint, &c.Custody.Fingerprint)

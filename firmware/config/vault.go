@@ -10,5 +10,6 @@ import (
 func (c Config) Vault() vault.Config {
 	v := vault.Defaults(filepath.Join(c.Data.Folder, "vault"))
 	v.Classes, v.Numbers = c.Data.Classes, c.Site.Numbers
+	v.Retention.Periods = c.Data.Keep
 	return v
 }
