@@ -52,6 +52,13 @@ func (f *fakeVault) People(_ context.Context, o service.PeopleOrder) (service.Pe
 	return service.PeopleDone{Slip: "slip of " + o.Name}, nil
 }
 
+func (f *fakeVault) Retention(_ context.Context, o service.RetentionOrder) (service.Retention, error) {
+	if o.Do != "list" && (!says(o.Password, "right") || o.Code != "123 456") {
+		return service.Retention{}, service.ErrSignIn
+	}
+	return service.Retention{Set: o.Reason}, nil
+}
+
 func (f *fakeVault) Erase(_ context.Context, e service.Erasure) (service.Erased, error) {
 	if e.As != "" && (!says(e.Password, "right") || e.Code != "123 456") {
 		return service.Erased{}, service.ErrSignIn
@@ -149,6 +156,10 @@ func TestWhatIsAskedIsAnswered(t *testing.T) {
 		t.Errorf("Erase: got %+v, %v", e, err)
 	}
 	for word, want := range map[string]error{"right": nil, "left": service.ErrSignIn} {
+		o := service.RetentionOrder{Do: "set", Reason: "invoice", As: "Ann", Password: typed(word), Code: "123 456"}
+		if r, err := c.Retention(t.Context(), o); !errors.Is(err, want) || err == nil && r.Set != "invoice" {
+			t.Errorf("a hold as Ann, %s: %+v, %v, want %v", word, r, err, want)
+		}
 		if _, err := c.Erase(t.Context(), service.Erasure{Calls: []string{"7-42"}, As: "Ann", Password: typed(word), Code: "123 456"}); !errors.Is(err, want) {
 			t.Errorf("Erase as Ann, %s: %v, want %v", word, err, want)
 		}

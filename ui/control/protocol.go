@@ -26,6 +26,7 @@ const (
 	pathKeys   = "/v1/keys"
 	pathErase  = "/v1/erase"
 	pathPress  = "/v1/press"
+	pathKeep   = "/v1/retention"
 )
 
 // maxQuestion bounds a request's body: an id, a code and two words, or what is known of a person.

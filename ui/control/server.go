@@ -101,6 +101,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST "+pathPlay, s.play)
 	mux.HandleFunc("GET "+pathKeys, s.keys)
 	mux.HandleFunc("POST "+pathErase, s.erase)
+	mux.HandleFunc("POST "+pathKeep, s.retention)
 	mux.HandleFunc("POST "+pathPress, s.press)
 	mux.HandleFunc("POST "+pathPeople, s.people)
 	return mux

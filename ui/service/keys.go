@@ -131,7 +131,7 @@ func (o opened) Erase(ctx context.Context, e Erasure) (Erased, error) {
 		}
 		ids = append(ids, id)
 	}
-	if err := o.controller(ctx, &e); err != nil {
+	if _, err := o.controller(ctx, ActErase, e.As, e.Password, e.Code); err != nil {
 		return Erased{}, err
 	}
 	made, err := o.vault.Erase(ctx, why, ids...)
@@ -142,6 +142,8 @@ func (o opened) Erase(ctx context.Context, e Erasure) (Erased, error) {
 	switch {
 	case errors.Is(err, vault.ErrNotThere):
 		return Erased{}, fmt.Errorf("%w: %w", ErrNoCall, err)
+	case errors.Is(err, vault.ErrHeld):
+		return Erased{}, fmt.Errorf("%w: %w", ErrNotAllowed, err)
 	case errors.Is(err, vault.ErrErasureWaits):
 		done.Waits = err.Error()
 	case err != nil:
@@ -150,31 +152,31 @@ func (o opened) Erase(ctx context.Context, e Erasure) (Erased, error) {
 	return done, nil
 }
 
-// controller has the Controller sign in who orders it, and out again. While the box is being commissioned there is none,
-// and its calls are test calls.
-func (o opened) controller(ctx context.Context, e *Erasure) error {
+// controller has the Controller sign in who orders it, and out again, and gives their name. While the box is being
+// commissioned there is none, and its calls are test calls.
+func (o opened) controller(ctx context.Context, act Act, as string, password secret.Password, code string) (name string, err error) {
 	if o.vault.Status().People.Commissioning {
-		return nil
+		return "commissioning", nil
 	}
-	if e.As == "" || e.Password.IsZero() {
-		return fmt.Errorf("%w: only a Controller can have calls erased", ErrSignIn)
+	if as == "" || password.IsZero() {
+		return "", fmt.Errorf("%w: only a Controller can do that: %s", ErrSignIn, act)
 	}
-	s, err := o.vault.SignIn(ctx, office.Attempt{Name: e.As, Password: e.Password, Code: e.Code, Address: "local"})
+	s, err := o.vault.SignIn(ctx, office.Attempt{Name: as, Password: password, Code: code, Address: "local"})
 	switch {
 	case errors.Is(err, tpm.ErrUnavailable) && !errors.Is(err, office.ErrLocked):
-		return fmt.Errorf("sign in: %w", err) // nobody's fault but the chip's
+		return "", fmt.Errorf("sign in: %w", err) // nobody's fault but the chip's
 	case errors.Is(err, office.ErrDenied), errors.Is(err, office.ErrLocked), errors.Is(err, backoff.ErrWait):
-		return fmt.Errorf("%w: %w", ErrSignIn, err)
+		return "", fmt.Errorf("%w: %w", ErrSignIn, err)
 	case err != nil:
-		return fmt.Errorf("sign in: %w", err)
+		return "", fmt.Errorf("sign in: %w", err)
 	}
 	defer s.End()
-	_, roles, err := s.Who()
+	name, roles, err := s.Who()
 	if err != nil {
-		return fmt.Errorf("sign in: %w", err)
+		return "", fmt.Errorf("sign in: %w", err)
 	}
 	if !roles.Has(book.Controller) {
-		return fmt.Errorf("%w: %s, who is no Controller", ErrNotAllowed, ActErase)
+		return "", fmt.Errorf("%w: %s, who is no Controller", ErrNotAllowed, act)
 	}
-	return nil
+	return name, nil
 }

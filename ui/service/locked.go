@@ -23,4 +23,8 @@ func (l locked) People(context.Context, PeopleOrder) (PeopleDone, error) {
 	return PeopleDone{}, l.err()
 }
 
+func (l locked) Retention(context.Context, RetentionOrder) (Retention, error) {
+	return Retention{}, l.err()
+}
+
 func (l locked) Erase(context.Context, Erasure) (Erased, error) { return Erased{}, l.err() }

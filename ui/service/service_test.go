@@ -52,6 +52,10 @@ func (f *fakeVault) People(_ context.Context, o PeopleOrder) (PeopleDone, error)
 	return PeopleDone{Slip: o.Name}, nil
 }
 
+func (f *fakeVault) Retention(context.Context, RetentionOrder) (Retention, error) {
+	return Retention{}, nil
+}
+
 func (f *fakeVault) Erase(_ context.Context, e Erasure) (Erased, error) {
 	return Erased{Calls: e.Calls}, nil
 }
@@ -68,6 +72,10 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		ActKeys:   func(c Caller) error { _, err := s.Keys(t.Context(), c); return err },
 		ActPeople: func(c Caller) error {
 			_, err := s.People(t.Context(), c, PeopleOrder{Do: "list"})
+			return err
+		},
+		ActRetention: func(c Caller) error {
+			_, err := s.Retention(t.Context(), c, RetentionOrder{Do: "list"})
 			return err
 		},
 		ActErase: func(c Caller) error {
@@ -105,6 +113,7 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		{ActCheck, Visitor, false}, {ActCheck, Machine, true},
 		{ActKeys, Visitor, false}, {ActKeys, Machine, true},
 		{ActPeople, Visitor, false}, {ActPeople, Machine, true}, {ActPeople, "", false},
+		{ActRetention, Visitor, false}, {ActRetention, Machine, true}, {ActRetention, "", false},
 		{ActErase, Visitor, false}, {ActErase, Machine, true}, {ActErase, "", false},
 		{ActPlay, Visitor, false}, {ActPlay, Machine, true}, {ActPlay, "", false},
 	} {

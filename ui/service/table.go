@@ -28,6 +28,8 @@ const (
 	ActKeys   Act = "keys"
 	// ActErase erases a call for good.
 	ActErase Act = "erase"
+	// ActRetention is holds and restrictions, and a Controller's word about what expires.
+	ActRetention Act = "retention"
 	// ActPeople is everything about people. Who may do it says, beside this table, the session of whoever signs in for it.
 	ActPeople Act = "people"
 	// ActRecover opens a locked vault: with the code and the button, so whoever has both may.
@@ -38,7 +40,7 @@ const (
 
 // Acts are all of them, for tests and for the list of endpoints.
 func Acts() []Act {
-	return []Act{ActStatus, ActLines, ActCalls, ActSearch, ActCheck, ActPlay, ActKeys, ActErase, ActPeople, ActRecover, ActPress}
+	return []Act{ActStatus, ActLines, ActCalls, ActSearch, ActCheck, ActPlay, ActKeys, ActErase, ActRetention, ActPeople, ActRecover, ActPress}
 }
 
 // callers is the permission table. Calls, search, play and erase are the machine's for now, so that the spine can be tried from end
@@ -47,7 +49,7 @@ func callers(a Act) []Caller {
 	switch a {
 	case ActStatus, ActLines, ActRecover:
 		return []Caller{Visitor, Machine}
-	case ActCheck, ActCalls, ActSearch, ActPlay, ActKeys, ActErase, ActPeople, ActPress:
+	case ActCheck, ActCalls, ActSearch, ActPlay, ActKeys, ActErase, ActRetention, ActPeople, ActPress:
 		return []Caller{Machine}
 	}
 	return nil
