@@ -29,7 +29,7 @@ type rule struct {
 
 // rules are all alarms there are. Where since is left zero, it is when we first saw it.
 func rules() []rule {
-	return slices.Concat(boxRules(), erasingRules(), custodyRules(), memoryRules(), lineRules())
+	return slices.Concat(boxRules(), erasingRules(), custodyRules(), keepingRules(), memoryRules(), lineRules())
 }
 
 func boxRules() []rule { return append(lockedRules(), storeRules()...) }
