@@ -57,7 +57,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"await": await, "exits": exits, "newest": newest, "lasts": lasts, "mode": mode, "hidden": hidden, "flip": flip,
-			"readme": readmeCommands, "person": person, "tpm": tpm, "rescue": rescue,
+			"readme": readmeCommands, "person": person, "word": word, "tpm": tpm, "rescue": rescue,
 		},
 	})
 }
@@ -284,6 +284,14 @@ func person(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("WHO", people[n].Name)
 	ts.Check(os.WriteFile(ts.MkAbs("password.txt"), []byte(people[n].Password+"\n"), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs("code.txt"), []byte(people[n].Printed[code]+"\n"), 0o600))
+}
+
+// word NAME FILE takes what a file says as a variable.
+func word(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: word name file")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 }
 
 // mode FILE OCTAL wants a file's mode.

@@ -69,6 +69,15 @@ const usage = `usage: linekeepctl [--socket PATH] [--json] COMMAND
   erase --call ID [--call ID] --as NAME [--why order|objection|mistake] [-o FILE]
                              erases calls for good, and prints the certificate. A Controller signs in for it: password and
                              code are asked for, or read from --password FILE and --code FILE, which nobody else may read
+  hold set --call ID [--call ID] --reason TEXT --as NAME [--until TIME] [--restrict]
+                             keeps calls from expiring; with --restrict nobody finds or plays them either
+  hold end ID --as NAME      ends that; what is past its time stays for a week more
+  hold list                  all holds and restrictions
+  retention                  what expires when, and what waits for a Controller
+  retention consent TOKEN --as NAME
+                             lets more than half expire at once, where that is asked for
+  retention trust-clock --as NAME
+                             says that the box's date is right, where the retention clock is behind it
   certificate verify FILE    what a certificate of erasure proves; asks nobody
 
   press                      presses the button of a box that only simulates one
@@ -183,6 +192,10 @@ func (p program) ask(ctx context.Context, name string, rest []string) error {
 		return p.keys(ctx, rest)
 	case "erase":
 		return p.erase(ctx, rest)
+	case "hold":
+		return p.hold(ctx, rest)
+	case "retention":
+		return p.retention(ctx, rest)
 	case "people":
 		return p.people(ctx, rest)
 	case "handover":
