@@ -11,7 +11,8 @@
 // A new row lies loose, sealed under its own recording's slot. When there are BlockRows of them they become a
 // block: sorted by time, cut into groups of columns that are sealed apart under a slot of the block's own, so that a query
 // opens only what it asks about, and skips blocks whose zone (smallest and largest, and a filter of numbers) rules
-// them out. Columns only narrow: each row that is given out was compared with the query whole. Nothing personal stands in a key of the folder. FORMAT.md section 12 has the bytes.
+// them out. Columns only narrow: each row that is given out was compared with the query whole.
+// Nothing personal stands in a key of the folder. FORMAT.md section 12 has the bytes.
 package catalog
 
 import (

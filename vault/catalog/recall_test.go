@@ -161,10 +161,10 @@ func TestP08_KnownAnswersAreFoundInEveryWrittenForm(t *testing.T) {
 		t.Helper()
 		answer(t, s, catalog.Query{Numbers: []number.Pattern{{Text: line.Number(text), Part: part}}}, calls, func(k *knownCall) bool { return is(k.plain) })
 	}
-	for i := range 200 {
+	for i := range 120 {
 		p := people[r.IntN(len(people))]
 		numbered(number.Whole, p.written(r), func(plain string) bool { return plain == p.plain() })
-		if i < 60 {
+		if i < 25 {
 			text := p.start(r)
 			begins := "+" + p.country + p.area
 			switch {
@@ -198,7 +198,7 @@ func TestP08_KnownAnswersAreFoundInEveryWrittenForm(t *testing.T) {
 func aPerson(t *testing.T, s *site, calls []knownCall, people []subscriber, r *rand.Rand) {
 	t.Helper()
 	in := line.Incoming
-	for range 10 {
+	for range 5 {
 		a, b := people[r.IntN(len(people))], people[r.IntN(len(people))]
 		from := calls[r.IntN(len(calls))].start
 		to := from.AddDate(0, 0, 9)

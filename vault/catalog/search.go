@@ -250,14 +250,14 @@ func (s *search) byCriteria(o *opened, places []uint16) ([]uint16, error) {
 		places = f.KeepFlags(s.mask, s.flags, places)
 	}
 	if length {
-		low, high := wholeSeconds(s.MinDuration), uint16(1<<16-1)
+		low, high := block.Quarters(s.MinDuration), uint16(1<<16-1)
 		if s.MaxDuration != 0 {
-			high = wholeSeconds(s.MaxDuration)
+			high = block.Quarters(s.MaxDuration)
 		}
 		if low > high {
 			return nil, nil
 		}
-		places = f.KeepSeconds(low, high, places)
+		places = f.KeepQuarters(low, high, places)
 	}
 	for _, by := range []struct {
 		is    bool
@@ -272,8 +272,6 @@ func (s *search) byCriteria(o *opened, places []uint16) ([]uint16, error) {
 	}
 	return places, nil
 }
-
-func wholeSeconds(d time.Duration) uint16 { return uint16(min(max(d, 0)/time.Second, 1<<16-1)) }
 
 // byTime keeps what starts in time: rows are in order, so it is a part of them.
 func (s *search) byTime(o *opened, places []uint16) ([]uint16, error) {

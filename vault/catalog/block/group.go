@@ -4,10 +4,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"linekeep/drivers/line"
 	"linekeep/vault/catalog/number"
 	"linekeep/vault/catalog/words"
 	"linekeep/vault/keys"
@@ -24,7 +24,7 @@ type Group uint8
 
 // The groups there are.
 const (
-	Criteria   Group = 1 // line, class, flags, whole seconds
+	Criteria   Group = 1 // line, class, flags, length in quarters of a second
 	Starts     Group = 2
 	IDs        Group = 3
 	Numbers    Group = 4 // plain forms
@@ -180,10 +180,12 @@ func (r *Row) Flags() uint8 {
 	return f
 }
 
-// Seconds is the row's length in whole seconds, as far as two bytes go: 18 hours, and no recording is longer than four.
-func (r *Row) Seconds() uint16 {
-	return uint16(min(line.In(r.Duration)/line.RateHz, 1<<16-1))
-}
+// Quarter is the unit of lengths in the criteria: two bytes of it are four and a half hours, and no recording is longer than
+// four. What is within the same quarter as a bound, the row decides.
+const Quarter = time.Second / 4
+
+// Quarters is a length in whole quarters of a second, as far as two bytes go.
+func Quarters(d time.Duration) uint16 { return uint16(min(max(d, 0)/Quarter, 1<<16-1)) }
 
 func addCriteria(b *cryptobyte.Builder, rows []Row) {
 	addDictionary(b, rows, func(r *Row) string { return r.Line })
@@ -192,7 +194,7 @@ func addCriteria(b *cryptobyte.Builder, rows []Row) {
 		b.AddUint8(rows[i].Flags())
 	}
 	for i := range rows {
-		b.AddUint16(rows[i].Seconds())
+		b.AddUint16(Quarters(rows[i].Duration))
 	}
 }
 

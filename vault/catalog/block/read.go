@@ -139,8 +139,8 @@ func (d Dictionary) Mark(match func(string) bool, into *Wanted) bool {
 
 // Filter is the criteria, opened.
 type Filter struct {
-	Lines, Classes Dictionary
-	Flags, seconds []byte
+	Lines, Classes  Dictionary
+	Flags, quarters []byte
 }
 
 // ReadCriteria takes the criteria apart, for so many rows.
@@ -152,7 +152,7 @@ func ReadCriteria(body []byte, rows int) (f Filter, err error) {
 	if f.Classes, err = readDictionary(&s, rows); err != nil {
 		return f, err
 	}
-	if !s.ReadBytes(&f.Flags, rows) || !s.ReadBytes(&f.seconds, 2*rows) || !s.Empty() {
+	if !s.ReadBytes(&f.Flags, rows) || !s.ReadBytes(&f.quarters, 2*rows) || !s.Empty() {
 		return f, ErrFormat
 	}
 	return f, nil
@@ -170,12 +170,12 @@ func (f Filter) KeepFlags(mask, want uint8, rows []uint16) []uint16 {
 	return rows[:n]
 }
 
-// KeepSeconds gives those of rows whose whole seconds are from low to high. It writes over rows.
-func (f Filter) KeepSeconds(low, high uint16, rows []uint16) []uint16 {
+// KeepQuarters gives those of rows whose quarters of a second are from low to high. It writes over rows.
+func (f Filter) KeepQuarters(low, high uint16, rows []uint16) []uint16 {
 	n, span := 0, high-low
 	for _, i := range rows {
 		rows[n] = i
-		if binary.BigEndian.Uint16(f.seconds[2*int(i):])-low <= span {
+		if binary.BigEndian.Uint16(f.quarters[2*int(i):])-low <= span {
 			n++
 		}
 	}

@@ -214,7 +214,7 @@ func search(t *testing.T, g Group, body []byte, n int, m number.Matcher) {
 	case Criteria:
 		if f, err := ReadCriteria(body, n); err == nil {
 			f.Lines.Mark(any, &yes)
-			yes.Keep(f.Lines.Places, f.KeepFlags(1, 1, f.KeepSeconds(1, 9, places)))
+			yes.Keep(f.Lines.Places, f.KeepFlags(1, 1, f.KeepQuarters(1, 9, places)))
 		}
 	case Numbers:
 		if c, err := ReadNumbers(body, n); err == nil {
