@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"linekeep/vault/library"
 	"log/slog"
 	"path/filepath"
 
@@ -16,15 +15,54 @@ import (
 	"linekeep/vault/eraser"
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
+	"linekeep/vault/keys"
+	"linekeep/vault/library"
 	"linekeep/vault/lock"
+	"linekeep/vault/scrub"
 )
 
-// Check reads the whole vault again, while it records; see vault/check.
-func (v *Vault) Check(ctx context.Context) (check.Report, error) {
-	return check.Run(ctx, &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.verifyKeys, Custody: v.verifyCustody,
+// checked is the open vault as a check sees it.
+func (v *Vault) checked() *check.Vault {
+	return &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.verifyKeys, Custody: v.verifyCustody,
 		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.List().Verify, Audit: v.past.Verify, Ballast: filepath.Join(v.cfg.Dir, ballastName),
-		Unfiled: v.store.UnfiledIDs, Marks: v.keys.Marks(), Found: v.Findings()})
+		Unfiled: v.store.UnfiledIDs, Marks: v.keys.Marks(), Found: v.Findings()}
 }
+
+// Check reads the whole vault again, while it records; see vault/check.
+func (v *Vault) Check(ctx context.Context) (check.Report, error) { return check.Run(ctx, v.checked()) }
+
+// CheckHearing is Check, and every recording is opened with the custody key of whoever is signed in. Errors: as Check, and
+// check.ErrStop when the session ends on the way.
+func (v *Vault) CheckHearing(ctx context.Context, s *office.Session) (check.Report, error) {
+	all := v.checked()
+	all.Hear = func(ctx context.Context, id keys.ID) (*Recording, error) {
+		r, err := v.Hear(ctx, id, s)
+		if errors.Is(err, office.ErrEnded) || errors.Is(err, office.ErrNoGrant) {
+			err = errors.Join(check.ErrStop, err)
+		}
+		return r, err
+	}
+	return check.Run(ctx, all)
+}
+
+// openScrub makes what reads the vault again by night.
+func (v *Vault) openScrub(ctx context.Context) error {
+	progress, err := v.Settings()
+	if err != nil {
+		return err
+	}
+	v.scrub, err = scrub.New(ctx, scrub.Config{Check: v.checkShare, Store: progress, Clock: v.cfg.Clock, Log: v.log})
+	return err
+}
+
+func (v *Vault) checkShare(ctx context.Context, share check.Share, pace func(context.Context, int64) error) (check.Report, error) {
+	part := v.checked()
+	part.Share, part.Pace = share, pace
+	return check.Run(ctx, part)
+}
+
+// Scrub has the rest of this month's reading done now; see vault/scrub.
+func (v *Vault) Scrub() { v.scrub.Now() }
 
 // CheckStopped checks a vault that no process has open. Errors: ErrLocked, those of Open. A vault so damaged that
 // it cannot be opened is an error, too: nothing in it can be compared then.

@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"linekeep/vault/catalog"
+	"linekeep/vault/check"
 	"linekeep/vault/keys"
 )
 
 // What tests outside see of a vault's inside.
 
 func (v *Vault) Keys() *keys.Keys              { return v.keys }
+func (v *Vault) Checked() *check.Vault         { return v.checked() }
 func (v *Vault) Catalog() *catalog.Catalog     { return v.catalog }
 func (v *Vault) ErasePass(ctx context.Context) { v.eraser.Pass(ctx) }
 

@@ -7,6 +7,7 @@ import (
 	"linekeep/vault/custody/office"
 	"linekeep/vault/retention"
 	"linekeep/vault/rewrap"
+	"linekeep/vault/scrub"
 	"linekeep/vault/space"
 	"linekeep/vault/store"
 )
@@ -28,6 +29,8 @@ type Status struct {
 	Rewrap rewrap.Status
 	// Retention is what is due, what waits, and how its clock stands.
 	Retention retention.Status
+	// Scrub is how far the vault was read again this month, and what was found.
+	Scrub scrub.Status
 	// Locked is why the vault does not open, of a Degraded one, and since when it is so; nil of an open vault.
 	Locked      error
 	LockedSince time.Time
@@ -57,7 +60,8 @@ func (v *Vault) Status() Status {
 	v.mu.Unlock()
 	people := v.people()
 	return Status{Status: v.store.Status(), Answers: b.ok, Since: b.since, Space: v.guard.Status(), StopsAt: v.cfg.Space.StopAll,
-		Findings: v.Findings(), Erasing: v.eraser.Status(), Custody: people.Fingerprint, People: people, Rewrap: v.rewrap.Status(), Retention: v.retention.Status()}
+		Findings: v.Findings(), Erasing: v.eraser.Status(), Custody: people.Fingerprint, People: people, Rewrap: v.rewrap.Status(), Retention: v.retention.Status(),
+		Scrub: v.scrub.Status()}
 }
 
 // Findings are what was found wrong since the vault was opened.

@@ -44,6 +44,7 @@ import (
 	"linekeep/vault/recording"
 	"linekeep/vault/retention"
 	"linekeep/vault/rewrap"
+	"linekeep/vault/scrub"
 	"linekeep/vault/space"
 	"linekeep/vault/store"
 )
@@ -147,6 +148,7 @@ type Vault struct {
 	retention *retention.Keeper
 	step      func(string) // told before each step of a month's going, by tests alone
 	mender    *mend.Mender
+	scrub     *scrub.Runner
 	// outdated: the journal is older than the catalogue, so its marks are old too.
 	outdated bool
 
@@ -276,7 +278,7 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 	if err != nil {
 		return err
 	}
-	if err = v.openRetention(); err != nil {
+	if err = errors.Join(v.openRetention(), v.openScrub(ctx)); err != nil {
 		return err
 	}
 	return v.past.Box(ctx, entry.BoxStart)
@@ -314,6 +316,7 @@ func (v *Vault) Run(ctx context.Context) error {
 	g.Go(func() error { return v.mender.Run(ctx, v.mending()) })
 	g.Go(func() error { return v.eraser.Run(ctx) })
 	g.Go(func() error { return v.retention.Run(ctx) })
+	g.Go(func() error { return v.scrub.Run(ctx) })
 	g.Go(func() error { return v.home().Run(ctx) })
 	g.Go(func() error { return v.past.Run(ctx) })
 	return g.Wait()

@@ -19,6 +19,7 @@ import (
 	"linekeep/ui/api"
 	"linekeep/ui/service"
 	"linekeep/vault/check"
+	"linekeep/vault/scrub"
 	"linekeep/vault/secret"
 )
 
@@ -38,6 +39,14 @@ func (f *fakeVault) Find(_ context.Context, q service.Query) (service.List, erro
 
 func (f *fakeVault) Check(context.Context) (check.Report, error) {
 	return check.Report{Calls: 3, Findings: []check.Finding{{Kind: "altered", What: "7-42"}}}, nil
+}
+
+func (f *fakeVault) Scrub(_ context.Context, o service.Scrubbing) (service.Scrubbed, error) {
+	words := ""
+	if !o.Password.IsZero() {
+		o.Password.Use(func(b []byte) { words = string(b) })
+	}
+	return service.Scrubbed{Status: scrub.Status{Month: o.Do, Trouble: o.As + words + o.Code}}, nil
 }
 
 func (f *fakeVault) Keys(context.Context) (service.Keys, error) {

@@ -17,15 +17,9 @@ func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) erase(w http.ResponseWriter, r *http.Request) {
 	var e service.Erasure
-	var err error
-	secret.Do(func() {
-		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion))
-		dec.DisallowUnknownFields()
-		err = dec.Decode(&e)
-	})
+	err := readSecret(w, r, &e)
 	defer e.Password.Wipe()
 	if err != nil {
-		// What was sent may hold a password, so it is not repeated.
 		s.refuse(w, r, fmt.Errorf("%w: not a question to erase calls", service.ErrBadQuestion))
 		return
 	}

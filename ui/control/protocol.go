@@ -22,6 +22,7 @@ const (
 	pathCalls  = "/v1/calls"
 	pathSearch = "/v1/search"
 	pathCheck  = "/v1/check"
+	pathScrub  = "/v1/scrub"
 	pathPlay   = "/v1/play"
 	pathKeys   = "/v1/keys"
 	pathErase  = "/v1/erase"

@@ -98,6 +98,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET "+pathCalls, s.calls)
 	mux.HandleFunc("POST "+pathSearch, s.search)
 	mux.HandleFunc("POST "+pathCheck, s.check)
+	mux.HandleFunc("POST "+pathScrub, s.scrub)
 	mux.HandleFunc("POST "+pathPlay, s.play)
 	mux.HandleFunc("GET "+pathKeys, s.keys)
 	mux.HandleFunc("POST "+pathErase, s.erase)

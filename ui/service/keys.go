@@ -158,25 +158,34 @@ func (o opened) controller(ctx context.Context, act Act, as string, password sec
 	if o.vault.Status().People.Commissioning {
 		return "commissioning", nil
 	}
+	s, name, err := o.signIn(ctx, act, as, password, code)
+	if err == nil {
+		s.End()
+	}
+	return name, err
+}
+
+// signIn signs a Controller in for an act, and gives their name. The caller ends the session. Errors: ErrSignIn, ErrNotAllowed.
+func (o opened) signIn(ctx context.Context, act Act, as string, password secret.Password, code string) (*office.Session, string, error) {
 	if as == "" || password.IsZero() {
-		return "", fmt.Errorf("%w: only a Controller can do that: %s", ErrSignIn, act)
+		return nil, "", fmt.Errorf("%w: only a Controller can do that: %s", ErrSignIn, act)
 	}
 	s, err := o.vault.SignIn(ctx, office.Attempt{Name: as, Password: password, Code: code, Address: "local"})
 	switch {
 	case errors.Is(err, tpm.ErrUnavailable) && !errors.Is(err, office.ErrLocked):
-		return "", fmt.Errorf("sign in: %w", err) // nobody's fault but the chip's
+		return nil, "", fmt.Errorf("sign in: %w", err) // nobody's fault but the chip's
 	case errors.Is(err, office.ErrDenied), errors.Is(err, office.ErrLocked), errors.Is(err, backoff.ErrWait):
-		return "", fmt.Errorf("%w: %w", ErrSignIn, err)
+		return nil, "", fmt.Errorf("%w: %w", ErrSignIn, err)
 	case err != nil:
-		return "", fmt.Errorf("sign in: %w", err)
+		return nil, "", fmt.Errorf("sign in: %w", err)
 	}
-	defer s.End()
 	name, roles, err := s.Who()
+	if err == nil && !roles.Has(book.Controller) {
+		err = fmt.Errorf("%w: %s, who is no Controller", ErrNotAllowed, act)
+	}
 	if err != nil {
-		return "", fmt.Errorf("sign in: %w", err)
+		s.End()
+		return nil, "", err
 	}
-	if !roles.Has(book.Controller) {
-		return "", fmt.Errorf("%w: %s, who is no Controller", ErrNotAllowed, act)
-	}
-	return name, nil
+	return s, name, nil
 }

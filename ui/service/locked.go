@@ -18,7 +18,10 @@ func (l locked) err() error { return fmt.Errorf("%w: %w", ErrVaultLocked, l.why)
 func (l locked) Find(context.Context, Query) (List, error)      { return List{}, l.err() }
 func (l locked) Play(context.Context, io.Writer, Playing) error { return l.err() }
 func (l locked) Check(context.Context) (check.Report, error)    { return check.Report{}, l.err() }
-func (l locked) Keys(context.Context) (Keys, error)             { return Keys{}, l.err() }
+func (l locked) Scrub(context.Context, Scrubbing) (Scrubbed, error) {
+	return Scrubbed{}, l.err()
+}
+func (l locked) Keys(context.Context) (Keys, error) { return Keys{}, l.err() }
 func (l locked) People(context.Context, PeopleOrder) (PeopleDone, error) {
 	return PeopleDone{}, l.err()
 }

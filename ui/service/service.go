@@ -43,6 +43,7 @@ type Vault interface {
 	Find(ctx context.Context, q Query) (List, error)
 	Play(ctx context.Context, w io.Writer, p Playing) error
 	Check(ctx context.Context) (check.Report, error)
+	Scrub(ctx context.Context, o Scrubbing) (Scrubbed, error)
 	Keys(ctx context.Context) (Keys, error)
 	Erase(ctx context.Context, e Erasure) (Erased, error)
 	Retention(ctx context.Context, o RetentionOrder) (Retention, error)

@@ -12,6 +12,7 @@ import (
 	"linekeep/ui/api"
 	"linekeep/vault/check"
 	"linekeep/vault/custody"
+	"linekeep/vault/scrub"
 	"linekeep/vault/secret"
 )
 
@@ -44,6 +45,10 @@ func (f *fakeVault) Play(ctx context.Context, w io.Writer, _ Playing) error {
 	}
 	_, err := io.WriteString(w, "sound")
 	return err
+}
+
+func (f *fakeVault) Scrub(_ context.Context, o Scrubbing) (Scrubbed, error) {
+	return Scrubbed{Status: scrub.Status{Month: o.Do}}, nil
 }
 
 func (f *fakeVault) Keys(context.Context) (Keys, error) { return Keys{Epoch: 5}, nil }
@@ -83,6 +88,7 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 			return err
 		},
 		ActCheck: func(c Caller) error { _, err := s.Check(t.Context(), c); return err },
+		ActScrub: func(c Caller) error { _, err := s.Scrub(t.Context(), c, Scrubbing{Do: ScrubDeep}); return err },
 		ActPlay: func(c Caller) error {
 			return s.Play(t.Context(), c, io.Discard, Playing{Format: Ogg})
 		},
@@ -111,6 +117,7 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		{ActCalls, Visitor, false}, {ActCalls, Machine, true},
 		{ActSearch, Visitor, false}, {ActSearch, Machine, true}, {ActSearch, "staff", false},
 		{ActCheck, Visitor, false}, {ActCheck, Machine, true},
+		{ActScrub, Visitor, false}, {ActScrub, Machine, true}, {ActScrub, "", false},
 		{ActKeys, Visitor, false}, {ActKeys, Machine, true},
 		{ActPeople, Visitor, false}, {ActPeople, Machine, true}, {ActPeople, "", false},
 		{ActRetention, Visitor, false}, {ActRetention, Machine, true}, {ActRetention, "", false},

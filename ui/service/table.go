@@ -24,6 +24,7 @@ const (
 	ActCalls  Act = "calls"
 	ActSearch Act = "search"
 	ActCheck  Act = "check"
+	ActScrub  Act = "scrub"
 	ActPlay   Act = "play"
 	ActKeys   Act = "keys"
 	// ActErase erases a call for good.
@@ -40,7 +41,7 @@ const (
 
 // Acts are all of them, for tests and for the list of endpoints.
 func Acts() []Act {
-	return []Act{ActStatus, ActLines, ActCalls, ActSearch, ActCheck, ActPlay, ActKeys, ActErase, ActRetention, ActPeople, ActRecover, ActPress}
+	return []Act{ActStatus, ActLines, ActCalls, ActSearch, ActCheck, ActScrub, ActPlay, ActKeys, ActErase, ActRetention, ActPeople, ActRecover, ActPress}
 }
 
 // callers is the permission table. Calls, search, play and erase are the machine's for now, so that the spine can be tried from end
@@ -49,7 +50,7 @@ func callers(a Act) []Caller {
 	switch a {
 	case ActStatus, ActLines, ActRecover:
 		return []Caller{Visitor, Machine}
-	case ActCheck, ActCalls, ActSearch, ActPlay, ActKeys, ActErase, ActRetention, ActPeople, ActPress:
+	case ActCheck, ActScrub, ActCalls, ActSearch, ActPlay, ActKeys, ActErase, ActRetention, ActPeople, ActPress:
 		return []Caller{Machine}
 	}
 	return nil

@@ -160,31 +160,44 @@ func (tab Tab) Open(url string) {
 // Ask evaluates an expression in the page. A promise is awaited.
 func Ask[T any](tab Tab, expression string) T {
 	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, lookTime)
-	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	v, err := ask[T](tab, expression)
 	if err != nil {
 		tab.t.Fatalf("ask the page %.80q: %v", expression, err)
 	}
 	return v
 }
 
-// Until waits for an expression, or the promise that it is, to become true in the page.
+func ask[T any](tab Tab, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(tab.ctx, lookTime)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// Until waits for an expression, or the promise that it is, to become true in the page. A page that goes away while it is
+// asked, because a form was sent, has not answered yet.
 func (tab Tab) Until(expression string) {
 	tab.t.Helper()
 	end := time.Now().Add(lookTime / 3)
-	for !Ask[bool](tab, "Promise.resolve("+expression+").then(Boolean)") {
-		if time.Now().After(end) {
-			tab.t.Fatalf("never so in the page: %.160s", expression)
+	for {
+		so, err := ask[bool](tab, "Promise.resolve("+expression+").then(Boolean)")
+		if so {
+			return
 		}
-		tab.Frame()
+		if time.Now().After(end) {
+			tab.t.Fatalf("never so in the page: %.160s (%v)", expression, err)
+		}
+		if err == nil {
+			_, _ = ask[bool](tab, nextFrame) // what is wrong with it, the next question is told too
+		}
 	}
 }
+
+const nextFrame = "new Promise(r => requestAnimationFrame(() => r(true)))"
 
 // Frame waits until the page draws its next picture: the pace at which it is worth asking again.
 func (tab Tab) Frame() {
 	tab.t.Helper()
-	Ask[bool](tab, "new Promise(r => requestAnimationFrame(() => r(true)))")
+	Ask[bool](tab, nextFrame)
 }
 
 // Press presses a key, such as kb.Tab.

@@ -7,7 +7,8 @@
 //
 // It proves more than reading would: every chunk is hashed and compared with its recording's manifest, which is
 // sealed under the recording's own slot key; every manifest with its row in the catalogue, and every row with its
-// manifest; the journal's groups with each other. It needs no custody key, so it cannot hear anything.
+// manifest; the journal's groups with each other. It needs no custody key, and hears nothing; with somebody's it opens
+// every segment, too.
 package check
 
 import (
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"linekeep/vault/catalog"
+	"linekeep/vault/hearing"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
@@ -48,6 +50,7 @@ func (f Finding) String() string { return fmt.Sprintf("%s: %s: %s", f.Kind, f.Wh
 type Report struct {
 	Calls    int
 	Chunks   int
+	Heard    int   // recordings of which every segment was decrypted
 	Bytes    int64 // of sealed sound read and hashed
 	Took     time.Duration
 	Findings []Finding
@@ -71,7 +74,18 @@ type Vault struct {
 	Marks []keys.Mark
 	// Found is what was found when the vault was opened, mended or not.
 	Found []error
+	// Share is the part of the recordings that is read; the zero Share is all of them. What is small is always read.
+	Share Share
+	// Pace is asked after each recording with the bytes that were read of it, and waits as long as it likes: the disk is the
+	// recorder's first. nil: as fast as the disk goes. Its error ends the check.
+	Pace func(ctx context.Context, bytes int64) error
+	// Hear opens a recording with somebody's custody key: then every segment is decrypted and its packets are looked at.
+	// nil: nothing is heard. An error of ErrStop ends the check.
+	Hear func(ctx context.Context, id keys.ID) (*hearing.Recording, error)
 }
+
+// ErrStop reports that what Hear needs is gone: its session ended.
+var ErrStop = errors.New("check: nobody is signed in any more")
 
 // run is one check under way.
 type run struct {
@@ -119,7 +133,9 @@ func (r *run) all(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.month(ctx, name)
+		if err := r.month(ctx, name); err != nil {
+			return err
+		}
 	}
 	r.rowsLeft()
 	r.files()
@@ -190,6 +206,9 @@ func (r *run) catalogue(ctx context.Context) {
 	rows, errs := r.allRows(ctx)
 	r.errors("catalog", meansRows, errs)
 	for _, row := range rows {
+		if !r.v.Share.Has(row.ID) {
+			continue
+		}
 		if _, twice := r.rows[row.ID]; twice {
 			r.find(Extra, "recording "+row.ID.String(), "It stands in the catalogue twice. %s", meansRows)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 
 	"linekeep/audio/segment"
@@ -19,6 +20,7 @@ type held struct {
 	wrap     *[32]byte
 	manifest []byte
 	chunks   map[track]*chunk
+	bytes    int64                        // of sealed sound
 	bad      map[recording.PlaceKind]bool // there, and altered
 }
 
@@ -34,36 +36,54 @@ type chunk struct {
 	bad  bool
 }
 
-// month checks one folder: what it says of itself, and every recording in it.
-func (r *run) month(ctx context.Context, name string) {
+// month checks one folder: what it says of itself, and the recordings in it. Errors: those that end the check.
+func (r *run) month(ctx context.Context, name string) error {
 	f, release, err := r.v.Library.Months.Use(ctx, name, false)
 	if err != nil {
 		r.find(Altered, name, "The folder cannot be opened, so none of its recordings can be played: %v.", err)
-		return
+		return nil
 	}
 	defer release()
 	r.errors(name, meansFolder, f.Findings())
-	recordings, told, err := r.read(f, name)
-	if err != nil {
+	read := r.whole
+	if r.v.Share.Of > 0 {
+		read = r.shared
+	}
+	var told []string
+	err = read(ctx, f, name, &told)
+	if errors.Is(err, errUnreadable) {
 		r.find(Altered, name, "The folder cannot be read to its end: %v.", err)
+		err = nil
+	}
+	if err != nil || !r.v.Share.hasFolder(name) {
+		return err
 	}
 	for _, err := range f.Verify(ctx) {
 		if !names(err, told) {
 			r.errors(name, meansFolder, []error{err})
 		}
 	}
-	for id, h := range recordings {
-		if !r.young(id) {
-			r.recording(name, id, h)
-		}
-	}
+	return nil
 }
 
-// read goes through everything in the folder once, and gives the keys of values that are altered.
-func (r *run) read(f *folder.Folder, name string) (map[keys.ID]*held, []string, error) {
+// errUnreadable is an error of a folder, not one of those that end the check.
+var errUnreadable = errors.New("check: folder")
+
+// whole goes through everything in the folder once, in its own order, and notes the keys of values that are altered.
+func (r *run) whole(ctx context.Context, f *folder.Folder, name string, told *[]string) error {
 	all := make(map[keys.ID]*held)
-	var told []string
-	err := f.Walk(nil, func(key, value []byte, err error) error {
+	walked := r.read(f, nil, name, all, told)
+	for id, h := range all {
+		if err := r.one(ctx, name, id, h); err != nil {
+			return err
+		}
+	}
+	return walked
+}
+
+// read goes through the values under a prefix.
+func (r *run) read(f *folder.Folder, prefix []byte, name string, all map[keys.ID]*held, told *[]string) error {
+	err := f.Walk(prefix, func(key, value []byte, err error) error {
 		p, ok := recording.ParseKey(key)
 		if !ok {
 			r.find(Extra, name, "It holds something under the key %x, which is nothing of ours. It does no harm.", key)
@@ -75,12 +95,33 @@ func (r *run) read(f *folder.Folder, name string) (map[keys.ID]*held, []string, 
 			all[p.ID] = h
 		}
 		if err != nil {
-			told = append(told, hex.EncodeToString(key))
+			*told = append(*told, hex.EncodeToString(key))
 		}
 		r.hold(h, p, value, err)
 		return nil
 	})
-	return all, told, err
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	return nil
+}
+
+// one checks a recording of which everything was read.
+func (r *run) one(ctx context.Context, name string, id keys.ID, h *held) error {
+	if r.young(id) {
+		return nil
+	}
+	before := len(r.report.Findings)
+	r.recording(name, id, h)
+	if r.v.Hear != nil && len(r.report.Findings) == before && !r.v.Library.Gone(id) {
+		if err := r.hear(ctx, id); err != nil {
+			return err
+		}
+	}
+	if r.v.Pace == nil {
+		return ctx.Err()
+	}
+	return r.v.Pace(ctx, h.bytes)
 }
 
 func (r *run) hold(h *held, p recording.Place, value []byte, err error) {
@@ -88,6 +129,7 @@ func (r *run) hold(h *held, p recording.Place, value []byte, err error) {
 	case p.Kind == recording.AtChunk:
 		c := &chunk{hash: recording.Hash(value), size: len(value), bad: err != nil}
 		h.chunks[track{p.Party, p.Number}] = c
+		h.bytes += int64(len(value))
 		r.report.Chunks++
 		r.report.Bytes += int64(len(value))
 		if err == nil {

@@ -65,6 +65,9 @@ const usage = `usage: linekeepctl [--socket PATH] [--json] COMMAND
   play --call ID --recovery-code FILE -o OUT.ogg|OUT.wav [--party office|caller]
                              copies a call out of the vault
   check                      reads the whole vault: missing, extra, altered
+  scrub [--wait]             reads the rest of this month's share of the vault now; it goes on by itself every night
+  scrub --status             how far that is, when all was last read, and what was found
+  scrub --deep --as NAME     opens every recording with the key of a Controller, who signs in for it
   keys                       epoch, commits, what is to be erased, key backup, fingerprints
   erase --call ID [--call ID] --as NAME [--why order|objection|mistake] [-o FILE]
                              erases calls for good, and prints the certificate. A Controller signs in for it: password and
@@ -208,6 +211,8 @@ func (p program) ask(ctx context.Context, name string, rest []string) error {
 		return p.play(ctx, rest)
 	case "check":
 		return p.check(ctx, rest)
+	case "scrub":
+		return p.scrub(ctx, rest)
 	case "press":
 		if err := alone("press", rest); err != nil {
 			return err

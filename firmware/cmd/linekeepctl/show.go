@@ -160,5 +160,9 @@ func sayReport(w io.Writer, r check.Report) {
 	if n := len(r.Findings); n > 0 {
 		verdict = fmt.Sprintf("%d findings", n)
 	}
-	fmt.Fprintf(w, "Checked %d calls, %d chunks, %.1f MB in %s: %s.\n", r.Calls, r.Chunks, float64(r.Bytes)/1e6, r.Took.Round(time.Millisecond), verdict)
+	heard := ""
+	if r.Heard > 0 {
+		heard = fmt.Sprintf(" %d of them were each heard with the custody key,", r.Heard)
+	}
+	fmt.Fprintf(w, "Checked %d calls,%s %d chunks, %.1f MB in %s: %s.\n", r.Calls, heard, r.Chunks, float64(r.Bytes)/1e6, r.Took.Round(time.Millisecond), verdict)
 }

@@ -1,0 +1,116 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+
+	"linekeep/audio/segment"
+	"linekeep/vault/folder"
+	"linekeep/vault/keys"
+	"linekeep/vault/recording"
+)
+
+// Share is one of several parts that a vault's recordings are divided into by their ids, so that one can be read each night.
+type Share struct{ Number, Of int }
+
+// Has says whether a recording is of the share.
+func (s Share) Has(id keys.ID) bool {
+	return s.Of == 0 || (int(id.Slot)+int(id.Shard))%s.Of == s.Number
+}
+
+// hasFolder says whether the files of a month's folder are read whole with the share.
+func (s Share) hasFolder(name string) bool {
+	if s.Of == 0 {
+		return true
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name)) // never fails
+	return int(h.Sum32()%uint32(s.Of)) == s.Number
+}
+
+// shared reads a folder's keys, and of the recordings of the share everything.
+func (r *run) shared(ctx context.Context, f *folder.Folder, name string, told *[]string) error {
+	mine := make(map[keys.ID]bool)
+	err := f.Keys(nil, func(key []byte) error {
+		if p, ok := recording.ParseKey(key); !ok {
+			r.find(Extra, name, "It holds something under the key %x, which is nothing of ours. It does no harm.", key)
+		} else if r.v.Share.Has(p.ID) {
+			mine[p.ID] = true
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return errors.Join(ctx.Err(), fmt.Errorf("%w: %w", errUnreadable, err))
+	}
+	for id := range mine {
+		all := make(map[keys.ID]*held)
+		for _, prefix := range [][]byte{recording.WrapKey(id), recording.RewrapKey(id), recording.ManifestKey(id), recording.ChunksKey(id)} {
+			if err := r.read(f, prefix, name, all, told); err != nil {
+				return err
+			}
+		}
+		if h := all[id]; h != nil { // deleted meanwhile
+			if err := r.one(ctx, name, id, h); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// hear opens a recording with somebody's custody key, and looks at every packet of it. Errors: ErrStop, that of ctx.
+func (r *run) hear(ctx context.Context, id keys.ID) error {
+	what := "recording " + id.String()
+	rec, err := r.v.Hear(ctx, id)
+	switch {
+	case errors.Is(err, ErrStop) || ctx.Err() != nil:
+		return errors.Join(err, ctx.Err())
+	case err != nil && (errors.Is(err, keys.ErrNoSlot) || r.v.Library.Gone(id)):
+		return nil // erased meanwhile
+	case err != nil:
+		r.find(Altered, what, "It does not open with the custody key: nobody can hear it any more (%v).", err)
+		return nil
+	}
+	defer rec.Close()
+	for _, p := range rec.Parties {
+		segments, bad, first := 0, 0, error(nil)
+		for s, err := range rec.Track(p) {
+			segments++
+			if err == nil {
+				err = packets(s)
+			}
+			if err != nil {
+				if bad++; bad == 1 {
+					first = err
+				}
+			}
+		}
+		if bad > 0 {
+			r.find(Altered, what, "Opened with the custody key, %d of the %d segments of %s are not what was recorded: the first, %v. The rest can be played.", bad, segments, p, first)
+		}
+	}
+	r.report.Heard++
+	return ctx.Err()
+}
+
+// opusFrames are the durations of one frame by the first five bits of a packet, in units of 2.5 ms (RFC 6716, table 2).
+func opusFrames() [32]int {
+	return [32]int{4, 8, 16, 24, 4, 8, 16, 24, 4, 8, 16, 24, 4, 8, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8}
+}
+
+// packets says whether a segment's packets are mono Opus of 20 ms each, as the encoder makes them.
+func packets(s segment.Segment) error {
+	for p := range s.Pieces() {
+		if p.Packet == nil {
+			continue
+		}
+		toc := p.Packet[0]
+		const perPacket = 8 // 20 ms
+		if stereo, frames := toc&4 != 0, toc&3; stereo || frames != 0 || opusFrames()[toc>>3] != perPacket {
+			return fmt.Errorf("a packet at %v is not mono Opus of 20 ms", p.At.Duration())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package check_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"linekeep/vault/check"
+	"linekeep/vault/folder"
+	"linekeep/vault/keys"
+	"linekeep/vault/library"
+	"linekeep/vault/recording"
+	"linekeep/vault/scrub"
+	"linekeep/vault/vaulttest"
+)
+
+// pass has all shares of a running vault read once more.
+func pass(t *testing.T, v *vaulttest.Vault) scrub.Status {
+	t.Helper()
+	for range 2 { // what the month lacked, and then a pass of its own
+		v.Scrub()
+		vaulttest.Eventually(t, time.Minute, "all shares are read", func() bool { st := v.Status().Scrub; return st.Done == scrub.Shares && !st.Running })
+	}
+	return v.Status().Scrub
+}
+
+func TestSharesTogetherReadEverythingAndNothingTwice(t *testing.T) {
+	v, said := record(t, 7)
+	whole, err := v.Check(t.Context())
+	if err != nil || len(whole.Findings) > 0 {
+		t.Fatalf("%v %v", whole.Findings, err)
+	}
+	st := pass(t, v)
+	if st.Calls != len(said) || st.Bytes != whole.Bytes || len(st.Findings) > 0 || st.Whole.IsZero() || st.Trouble != "" {
+		t.Errorf("in shares: %+v; whole: %+v", st, whole)
+	}
+	v.Stop()
+	again := v.Elsewhere(t, v.Config.Dir)
+	again.Start()
+	if back := again.Status().Scrub; back.Done != scrub.Shares || !back.Whole.Equal(st.Whole) {
+		t.Errorf("after a restart: %+v", back)
+	}
+	again.Stop()
+}
+
+func TestAShareNamesDamageInItsRecordingsAndEveryRecordingHasOne(t *testing.T) {
+	v, said := record(t, 3)
+	month := library.FolderName("standard", keys.MonthOf(time.Now().Add(-time.Hour)))
+	v.Stop()
+	var bad keys.ID
+	for id := range said {
+		bad = id
+	}
+	plant(t, v, month, false, folder.Entry{Key: recording.Place{Kind: recording.AtChunk, ID: bad, Party: 0, Number: 0}.Key(), Value: []byte("not what was written")})
+	again := v.Elsewhere(t, v.Config.Dir)
+	again.Start()
+	wants(t, check.Report{Findings: pass(t, again).Findings}, check.Altered, "recording "+bad.String(), "office from 0s to 1m0s is altered and will not be played; the rest can be")
+	again.Stop()
+}
+
+func TestWithAControllersKeyEverythingIsOpened(t *testing.T) {
+	v, said := record(t, 3)
+	s := v.SignIn(v.Ann)
+	defer s.End()
+	report, err := v.CheckHearing(t.Context(), s)
+	if err != nil || len(report.Findings) > 0 || report.Heard != len(said) {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if report, err := v.Check(t.Context()); err != nil || report.Heard != 0 {
+		t.Errorf("without a key: %+v, %v", report, err)
+	}
+	s.End()
+	if _, err := v.CheckHearing(t.Context(), s); !errors.Is(err, check.ErrStop) {
+		t.Errorf("after sign-out: %v", err)
+	}
+}

@@ -1,0 +1,221 @@
+package scrub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"linekeep/vault/check"
+	"linekeep/vault/scrub"
+)
+
+// night is a vault that is read by night, as a Runner sees it.
+type night struct {
+	t      *testing.T
+	shares []int // read to their end
+	kept   map[string][]byte
+	report check.Report
+	fails  error
+	bytes  int64 // of each share
+	full   error // of Save
+}
+
+func (n *night) Load(name string) ([]byte, error) {
+	if data, ok := n.kept[name]; ok {
+		return data, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func (n *night) Save(name string, value []byte) error {
+	if n.full == nil {
+		n.kept[name] = value
+	}
+	return n.full
+}
+
+func (n *night) check(ctx context.Context, share check.Share, pace func(context.Context, int64) error) (check.Report, error) {
+	if share.Of != scrub.Shares {
+		n.t.Errorf("share %+v", share)
+	}
+	const steps = 10
+	for range steps {
+		if err := pace(ctx, n.bytes/steps); err != nil {
+			return n.report, err
+		}
+	}
+	if n.fails != nil {
+		return n.report, n.fails
+	}
+	n.shares = append(n.shares, share.Number)
+	return n.report, nil
+}
+
+func (n *night) runner() *scrub.Runner {
+	n.t.Helper()
+	r, err := scrub.New(n.t.Context(), scrub.Config{Check: n.check, Store: n, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return r
+}
+
+// run runs r for a while of virtual time.
+func run(t *testing.T, r *scrub.Runner, d time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	if err := r.Run(ctx); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func newNight(t *testing.T) *night { return &night{t: t, kept: map[string][]byte{}} }
+
+func first(n int) (all []int) {
+	for i := range n {
+		all = append(all, i)
+	}
+	return all
+}
+
+// The virtual clock begins at midnight of 1 January 2000, in UTC.
+func TestEachNightReadsAShareAndAMonthReadsAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNight(t)
+		r := n.runner()
+		run(t, r, 30*time.Minute)
+		if len(n.shares) != 0 {
+			t.Errorf("before the hour: %v", n.shares)
+		}
+		run(t, r, 10*24*time.Hour)
+		if !slices.Equal(n.shares, first(10)) {
+			t.Errorf("after ten nights: %v", n.shares)
+		}
+		run(t, r, 20*24*time.Hour)
+		if !slices.Equal(n.shares, first(scrub.Shares)) || r.Status().Whole.Day() != 28 {
+			t.Errorf("after the month: %v, whole %v", n.shares, r.Status().Whole)
+		}
+		run(t, r, 3*24*time.Hour)
+		if st := r.Status(); st.Month != "2000-02" || st.Done != 2 || st.Whole.IsZero() {
+			t.Errorf("in February: %+v", st)
+		}
+	})
+}
+
+func TestNightsInWhichTheBoxWasOffAreMadeUpFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNight(t)
+		run(t, n.runner(), 3*24*time.Hour)
+		time.Sleep(6 * 24 * time.Hour) // off; virtual time
+		run(t, n.runner(), 2*time.Hour)
+		if !slices.Equal(n.shares, first(10)) {
+			t.Errorf("on the tenth: %v", n.shares)
+		}
+	})
+}
+
+func TestAShareThatWasCutShortIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNight(t)
+		n.bytes = 3600 * scrub.Rate // an hour of reading
+		time.Sleep(time.Hour)
+		start := time.Now()
+		run(t, n.runner(), 59*time.Minute)
+		if len(n.shares) != 0 {
+			t.Fatalf("read in %v at more than the rate", time.Since(start))
+		}
+		run(t, n.runner(), 62*time.Minute)
+		if !slices.Equal(n.shares, first(1)) {
+			t.Errorf("after the restart: %v", n.shares)
+		}
+	})
+}
+
+func TestFindingsStayUntilTheNextPassAndAreToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNight(t)
+		bad := check.Finding{Kind: check.Altered, What: "recording 2-7", Text: "The sound of office from 0s to 1m0s is altered."}
+		n.report = check.Report{Calls: 3, Bytes: 100, Findings: []check.Finding{bad}}
+		r := n.runner()
+		run(t, r, 3*24*time.Hour)
+		if st := n.runner().Status(); !slices.Equal(st.Findings, []check.Finding{bad}) || st.Calls != 9 || st.Bytes != 300 || st.Done != 3 {
+			t.Errorf("after a restart: %+v", st)
+		}
+		n.report.Findings = nil
+		for i := range 150 {
+			n.report.Findings = append(n.report.Findings, check.Finding{What: fmt.Sprint(i)})
+		}
+		run(t, r, 24*time.Hour)
+		if st := r.Status(); len(st.Findings) != 100 || st.More != 51 {
+			t.Errorf("%d findings and %d more", len(st.Findings), st.More)
+		}
+		n.report.Findings = nil
+		run(t, r, 26*24*time.Hour) // to the 31st
+		if st := r.Status(); len(st.Findings) != 100 || st.Done != scrub.Shares {
+			t.Errorf("at the month's end: %d findings, %d shares", len(st.Findings), st.Done)
+		}
+		run(t, r, 48*time.Hour)
+		if st := r.Status(); len(st.Findings) != 0 || st.More != 0 || st.Month != "2000-02" {
+			t.Errorf("in the next pass: %+v", st)
+		}
+	})
+}
+
+func TestNowReadsTheRestAndThenAnotherPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNight(t)
+		r := n.runner()
+		run(t, r, 2*24*time.Hour)
+		r.Now()
+		run(t, r, time.Second)
+		if st := r.Status(); st.Done != scrub.Shares || st.Hurry || len(n.shares) != scrub.Shares {
+			t.Errorf("%+v, %v", st, n.shares)
+		}
+		r.Now()
+		run(t, r, time.Second)
+		if len(n.shares) != 2*scrub.Shares {
+			t.Errorf("%d shares", len(n.shares))
+		}
+	})
+}
+
+func TestATroubleIsToldAndTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNight(t)
+		n.fails = errors.New("the disk does not answer")
+		r := n.runner()
+		run(t, r, 2*time.Hour)
+		if st := r.Status(); st.Trouble == "" || st.Done != 0 || st.Running {
+			t.Errorf("%+v", st)
+		}
+		n.fails, n.full = nil, errors.New("disk full")
+		run(t, r, 2*time.Minute)
+		if st := r.Status(); st.Trouble != "" || st.Done != 1 {
+			t.Errorf("afterwards: %+v", st)
+		}
+	})
+}
+
+func FuzzProgress(f *testing.F) {
+	n := &night{kept: map[string][]byte{}}
+	r, err := scrub.New(f.Context(), scrub.Config{Check: n.check, Store: n, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(`{"version":1,"month":"2026-11","done":28,"whole":"2026-11-28T01:00:00Z","findings":[{"Kind":"altered","What":"x","Text":"y"}]}`))
+	f.Add([]byte(`{"version":1,"month":"2026-11","done":29}`))
+	f.Add([]byte(r.Status().Words()))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m := &night{t: t, kept: map[string][]byte{"scrub": data}}
+		if st := m.runner().Status(); st.Done < 0 || st.Done > scrub.Shares || len(st.Findings) > 100 || st.Month == "" {
+			t.Errorf("%s is taken for %+v", data, st)
+		}
+	})
+}
