@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"strings"
 
 	"linekeep/audio/segment"
 	"linekeep/vault/folder"
 	"linekeep/vault/keys"
+	"linekeep/vault/library"
 	"linekeep/vault/recording"
 )
 
@@ -28,6 +30,15 @@ func (s Share) hasFolder(name string) bool {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(name)) // never fails
 	return int(h.Sum32()%uint32(s.Of)) == s.Number
+}
+
+// Covers says whether a look at the share finds again what a finding speaks of, if it is still so.
+func (s Share) Covers(what string) bool {
+	if text, ok := strings.CutPrefix(what, "recording "); ok {
+		id, err := keys.ParseID(text)
+		return err != nil || s.Has(id)
+	}
+	return !strings.HasPrefix(what, library.CallsDir+"/") || s.hasFolder(what)
 }
 
 // shared reads a folder's keys, and of the recordings of the share everything.
@@ -67,8 +78,8 @@ func (r *run) hear(ctx context.Context, id keys.ID) error {
 	switch {
 	case errors.Is(err, ErrStop) || ctx.Err() != nil:
 		return errors.Join(err, ctx.Err())
-	case err != nil && (errors.Is(err, keys.ErrNoSlot) || r.v.Library.Gone(id)):
-		return nil // erased meanwhile
+	case err != nil && (errors.Is(err, keys.ErrNoSlot) || errors.Is(err, library.ErrNotThere) || r.v.Library.Gone(id)):
+		return nil // erased meanwhile, or restricted: nobody may open it now
 	case err != nil:
 		r.find(Altered, what, "It does not open with the custody key: nobody can hear it any more (%v).", err)
 		return nil

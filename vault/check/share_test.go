@@ -10,6 +10,7 @@ import (
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/recording"
+	"linekeep/vault/retention/hold"
 	"linekeep/vault/scrub"
 	"linekeep/vault/vaulttest"
 )
@@ -68,6 +69,16 @@ func TestWithAControllersKeyEverythingIsOpened(t *testing.T) {
 	}
 	if report, err := v.Check(t.Context()); err != nil || report.Heard != 0 {
 		t.Errorf("without a key: %+v, %v", report, err)
+	}
+	// One that is restricted is opened for nobody, and that is no damage.
+	for id := range said {
+		if _, err := v.Retention().Hold(t.Context(), hold.Hold{Kind: hold.Restrict, Reason: "a dispute", By: "Ann Controller", Calls: []keys.ID{id}}); err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	if report, err := v.CheckHearing(t.Context(), s); err != nil || len(report.Findings) > 0 || report.Heard != len(said)-1 {
+		t.Errorf("with one restricted: %+v, %v", report, err)
 	}
 	s.End()
 	if _, err := v.CheckHearing(t.Context(), s); !errors.Is(err, check.ErrStop) {

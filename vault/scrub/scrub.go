@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,6 +70,8 @@ type Status struct {
 	Findings []check.Finding
 	More     int    // findings that are not listed
 	Trouble  string // why the last share could not be read
+
+	earlier []check.Finding // of the pass before, of what this one has not come to
 }
 
 // Runner reads.
@@ -95,7 +98,13 @@ func New(ctx context.Context, cfg Config) (*Runner, error) {
 func (r *Runner) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.status.clone()
+	s := r.status.clone()
+	for _, f := range s.earlier {
+		if !slices.Contains(s.Findings, f) {
+			s.Findings = append(s.Findings, f)
+		}
+	}
+	return s
 }
 
 // Now has the rest of the pass read at once; where this month's is done already, another one.
@@ -156,6 +165,10 @@ func (r *Runner) share(ctx context.Context) bool {
 	r.mu.Lock()
 	r.status.Running, r.status.Trouble = false, ""
 	r.status.note(report)
+	if err == nil {
+		share := check.Share{Number: number, Of: Shares}
+		r.status.earlier = slices.DeleteFunc(r.status.earlier, func(f check.Finding) bool { return share.Covers(f.What) })
+	}
 	if err != nil {
 		r.status.Trouble = err.Error()
 	} else if r.status.Done++; r.status.Done == Shares {

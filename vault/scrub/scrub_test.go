@@ -138,7 +138,7 @@ func TestAShareThatWasCutShortIsReadAgain(t *testing.T) {
 	})
 }
 
-func TestFindingsStayUntilTheNextPassAndAreToldOnce(t *testing.T) {
+func TestFindingsStayUntilTheirShareOfTheNextPassAndAreToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNight(t)
 		bad := check.Finding{Kind: check.Altered, What: "recording 2-7", Text: "The sound of office from 0s to 1m0s is altered."}
@@ -162,8 +162,30 @@ func TestFindingsStayUntilTheNextPassAndAreToldOnce(t *testing.T) {
 			t.Errorf("at the month's end: %d findings, %d shares", len(st.Findings), st.Done)
 		}
 		run(t, r, 48*time.Hour)
-		if st := r.Status(); len(st.Findings) != 0 || st.More != 0 || st.Month != "2000-02" {
+		if st := r.Status(); !slices.Equal(st.Findings, []check.Finding{bad}) || st.More != 0 || st.Month != "2000-02" {
 			t.Errorf("in the next pass: %+v", st)
+		}
+	})
+}
+
+// TestDamageIsToldUntilItsOwnShareIsReadAgain: recording 2-7 is of share 9, so a new month's first shares do not clear it.
+func TestDamageIsToldUntilItsOwnShareIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNight(t)
+		bad := check.Finding{Kind: check.Altered, What: "recording 2-7", Text: "The sound of office from 0s to 1m0s is altered."}
+		n.report = check.Report{Findings: []check.Finding{bad}}
+		run(t, n.runner(), 30*24*time.Hour)
+		n.report.Findings = nil
+		for share := 0; share < 12; {
+			r := n.runner() // started anew each day
+			run(t, r, 24*time.Hour)
+			st := r.Status()
+			if share = st.Done; st.Month != "2000-02" {
+				share = 0
+			}
+			if told := slices.Contains(st.Findings, bad); told != (share <= 9) {
+				t.Fatalf("%d shares of %s are read, and it is told: %v", st.Done, st.Month, told)
+			}
 		}
 	})
 }

@@ -30,6 +30,7 @@ type state struct {
 	Bytes    int64           `json:"bytes"`
 	Findings []check.Finding `json:"findings"`
 	More     int             `json:"more"`
+	Earlier  []check.Finding `json:"earlier,omitempty"`
 }
 
 // ErrState reports a progress that is not one.
@@ -41,10 +42,10 @@ func parse(data []byte) (Status, error) {
 		return Status{}, fmt.Errorf("%w: %w", ErrState, err)
 	}
 	_, err := time.Parse(monthLayout, s.Month)
-	if s.Version != stateVersion || err != nil || s.Done < 0 || s.Done > Shares || s.Calls < 0 || s.Bytes < 0 || s.More < 0 || len(s.Findings) > mostFindings {
+	if s.Version != stateVersion || err != nil || s.Done < 0 || s.Done > Shares || s.Calls < 0 || s.Bytes < 0 || s.More < 0 || len(s.Findings)+len(s.Earlier) > mostFindings {
 		return Status{}, ErrState
 	}
-	return Status{Month: s.Month, Done: s.Done, Hurry: s.Hurry, Whole: s.Whole, Calls: s.Calls, Bytes: s.Bytes, Findings: s.Findings, More: s.More}, nil
+	return Status{Month: s.Month, Done: s.Done, Hurry: s.Hurry, Whole: s.Whole, Calls: s.Calls, Bytes: s.Bytes, Findings: s.Findings, More: s.More, earlier: s.Earlier}, nil
 }
 
 func load(ctx context.Context, c Config) Status {
@@ -66,7 +67,7 @@ func load(ctx context.Context, c Config) Status {
 
 func save(to Store, s Status) error {
 	data, err := json.Marshal(state{Version: stateVersion, Month: s.Month, Done: s.Done, Hurry: s.Hurry, Whole: s.Whole, Calls: s.Calls,
-		Bytes: s.Bytes, Findings: s.Findings, More: s.More})
+		Bytes: s.Bytes, Findings: s.Findings, More: s.More, Earlier: s.earlier})
 	if err != nil {
 		return fmt.Errorf("write the progress: %w", err)
 	}
@@ -78,13 +79,13 @@ const monthLayout = "2006-01"
 func monthOf(t time.Time) string { return t.Format(monthLayout) }
 
 func (s Status) clone() Status {
-	s.Findings = slices.Clone(s.Findings)
+	s.Findings, s.earlier = slices.Clone(s.Findings), slices.Clone(s.earlier)
 	return s
 }
 
-// anew begins a pass. What the one before found is told until the first share of the new one was read.
+// anew begins a pass. What the one before found is told until the new one was there, too: damage does not go with the month.
 func (s Status) anew(month string) Status {
-	return Status{Month: month, Whole: s.Whole, Findings: s.Findings, More: s.More}
+	return Status{Month: month, Whole: s.Whole, More: s.More, earlier: slices.Concat(s.Findings, s.earlier)}
 }
 
 // note takes a share's report in. With the first share of a pass what was found before goes.
@@ -102,5 +103,9 @@ func (s *Status) note(r check.Report) {
 		default:
 			s.Findings = append(s.Findings, f)
 		}
+	}
+	if room := mostFindings - len(s.Findings); len(s.earlier) > room {
+		s.More += len(s.earlier) - room
+		s.earlier = s.earlier[:room]
 	}
 }
