@@ -29,7 +29,7 @@ type Retention struct {
 	Cases   retention.Cases             // which recordings open cases freeze; nil where there is no register
 	// Uptime is how long the box is up, by a clock nobody can set; nil is since Open.
 	Uptime func() time.Duration
-	// Audit writes into the audit log before an act happens; nil where there is no log.
+	// Audit writes into the audit log before an act happens; nil is the vault's own.
 	Audit func(ctx context.Context, a retention.Act) error
 }
 
@@ -41,6 +41,9 @@ func (v *Vault) openRetention() (err error) {
 	}
 	if c.Place == nil {
 		c.Place = v.cfg.Clock().Location()
+	}
+	if c.Audit == nil {
+		c.Audit = kept.Audit(v.past.Audit)
 	}
 	periods := make(map[string]retention.Months)
 	for _, class := range v.cfg.Classes {

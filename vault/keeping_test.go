@@ -13,6 +13,8 @@ import (
 	"linekeep/audio/segment"
 	"linekeep/drivers/tpm/tpmtest"
 	"linekeep/vault"
+	"linekeep/vault/audit"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/catalog"
 	"linekeep/vault/erasure"
 	"linekeep/vault/folder"
@@ -140,6 +142,31 @@ func (a *ageing) whole(calls int) {
 	}
 }
 
+// told counts the acts of the audit log.
+func (a *ageing) told() map[entry.Action]int {
+	a.t.Helper()
+	n := make(map[entry.Action]int)
+	if err := a.Audit().Walk(a.t.Context(), 0, func(s audit.Stored, err error) error {
+		n[s.Action]++
+		return err
+	}); err != nil {
+		a.t.Fatal(err)
+	}
+	return n
+}
+
+// wasTold wants in the audit log: a hold set, ended and forgotten; two purges, and the consent to one.
+func (a *ageing) wasTold() {
+	a.t.Helper()
+	if len(a.Retention().Holds()) > 0 {
+		a.t.Error("the words of a hold of which nothing is left are still there")
+	}
+	told := a.told()
+	if told[entry.HoldSet] != 1 || told[entry.HoldEnd] != 2 || told[entry.Expire] != 3 {
+		a.t.Errorf("the audit log has %v", told)
+	}
+}
+
 // TestP12_AHeldCallPlaysAfterItsMonthWasDropped, with all that comes before and after: what expires is erased with a certificate,
 // the month's folder is gone from the disk, the held call plays, also after a restart; and when the hold ends it stays for
 // the grace, and then goes with what was kept of the month.
@@ -198,9 +225,7 @@ func TestP12_AHeldCallPlaysAfterItsMonthWasDropped(t *testing.T) {
 		}
 	}
 	a.whole(0)
-	if len(a.Retention().Holds()) > 0 {
-		t.Error("the words of a hold of which nothing is left are still there")
-	}
+	a.wasTold()
 }
 
 func TestP13_ARestrictedCallIsNeitherFoundNorPlayedNorExpires(t *testing.T) {

@@ -112,7 +112,7 @@ func (k *Keeper) Consent(ctx context.Context, token, by string) error {
 	if p.status.Blocked == nil || token == "" || p.status.Blocked.Token != token {
 		return fmt.Errorf("%w: look at the status again", ErrNothingAsked)
 	}
-	if err := k.audit(ctx, Act{What: "purge of more than half consented to", By: by, Calls: len(p.due), Reason: token}); err != nil {
+	if err := k.audit(ctx, Act{Deed: Consent, What: "purge of more than half consented to", By: by, Calls: p.due, Reason: token}); err != nil {
 		return err
 	}
 	if err := k.pass(ctx, token); err != nil {
@@ -264,6 +264,9 @@ func token(ids []keys.ID) string {
 
 func (k *Keeper) order(ctx context.Context, due []keys.ID) error {
 	for ids := range slices.Chunk(due, hold.MaxCalls) {
+		if err := k.audit(ctx, Act{Deed: Expire, What: "expired", Calls: ids}); err != nil {
+			return err
+		}
 		if err := k.cfg.Store.Order(ctx, ids...); err != nil {
 			return fmt.Errorf("order %d expired recordings to be erased: %w", len(ids), err)
 		}

@@ -77,14 +77,28 @@ type Cases interface {
 	Frozen(ctx context.Context) (map[keys.ID]bool, error)
 }
 
+// Deed is what an act does.
+type Deed uint8
+
+// The acts that the audit log has before they happen.
+const (
+	HoldSet Deed = iota + 1
+	HoldEnd      // also by itself, and when its words are forgotten: What says which
+	RestrictionSet
+	RestrictionEnd
+	Expire  // recordings are ordered to be erased
+	Consent // to a purge of more than half
+	Vouch   // for the wall clock
+)
+
 // Act is what the audit log has before it happens.
 type Act struct {
-	What   string
-	By     string
-	Calls  int
+	Deed   Deed
+	What   string // in words
+	By     string // a name; empty where nobody ordered it
 	Reason string
-	Hold   keys.ID  // zero where it is about none
-	Detail keys.Key // seals Reason and By; zero where there is no slot for it
+	Calls  []keys.ID
+	Hold   keys.ID // whose slot seals By and Reason; zero where it is about none
 }
 
 // Config says what a Keeper works on.
@@ -170,7 +184,14 @@ func (k *Keeper) auditHold() func(context.Context, hold.Act) error {
 		if !a.Hold.Ended.IsZero() {
 			by = a.Hold.EndBy
 		}
-		return k.cfg.Audit(ctx, Act{What: a.Hold.Kind.String() + " " + a.What, By: by, Calls: len(a.Hold.Calls), Reason: a.Hold.Reason, Hold: a.Hold.ID, Detail: a.Detail})
+		deed := HoldSet
+		if a.What != hold.Set {
+			deed = HoldEnd
+		}
+		if a.Hold.Kind == hold.Restrict {
+			deed += RestrictionSet - HoldSet
+		}
+		return k.cfg.Audit(ctx, Act{Deed: deed, What: a.What, By: by, Calls: a.Hold.Calls, Reason: a.Hold.Reason, Hold: a.Hold.ID})
 	}
 }
 
@@ -253,7 +274,7 @@ func (k *Keeper) Trust(ctx context.Context, by string) error {
 	if ahead <= clock.Tolerance {
 		return fmt.Errorf("%w: the retention clock is not behind", ErrNothingAsked)
 	}
-	if err := k.audit(ctx, Act{What: "wall clock vouched for", By: by, Reason: ahead.Round(time.Minute).String()}); err != nil {
+	if err := k.audit(ctx, Act{Deed: Vouch, What: "wall clock vouched for", By: by, Reason: ahead.Round(time.Minute).String()}); err != nil {
 		return err
 	}
 	// First: a power cut between them makes graces and holds longer, not shorter.

@@ -100,10 +100,17 @@ type Slots interface {
 
 // Act is a change that the audit log has before it holds. Details are sealed under the slot there.
 type Act struct {
-	What   string // "set", "end", "ended by itself", "forgotten"
-	Hold   Hold
-	Detail keys.Key // the slot's Audit key
+	What string // one of those below
+	Hold Hold   // its slot seals what is told of it
 }
+
+// What an Act does.
+const (
+	Set       = "set"
+	Ended     = "ended"
+	EndedSelf = "ended by itself"
+	Forgotten = "forgotten"
+)
 
 // Config is what a book of holds needs.
 type Config struct {
@@ -183,7 +190,7 @@ func (b *Book) Set(ctx context.Context, h Hold) (Hold, error) {
 	}
 	defer slot.Wipe()
 	h.ID = slot.ID
-	if err := b.audit(ctx, "set", h, slot); err != nil {
+	if err := b.audit(ctx, Set, h); err != nil {
 		return h, err
 	}
 	if err := b.write(append(slices.Clone(b.all), h)); err != nil {
@@ -203,7 +210,7 @@ func (b *Book) End(ctx context.Context, id keys.ID, by string) (Hold, error) {
 	if i < 0 {
 		return Hold{}, fmt.Errorf("%w: %s", ErrNone, id)
 	}
-	return b.all[i], b.end(ctx, i, "end", by)
+	return b.all[i], b.end(ctx, i, Ended, by)
 }
 
 // EndDue ends the holds that have reached their own end.
@@ -213,7 +220,7 @@ func (b *Book) EndDue(ctx context.Context) error {
 	now := b.cfg.Now()
 	for i := range b.all {
 		if h := &b.all[i]; h.Ended.IsZero() && h.over(now) {
-			if err := b.end(ctx, i, "ended by itself", ""); err != nil {
+			if err := b.end(ctx, i, EndedSelf, ""); err != nil {
 				return err
 			}
 		}
@@ -240,12 +247,7 @@ func (b *Book) end(ctx context.Context, i int, what, by string) error {
 	all := slices.Clone(b.all)
 	h := &all[i]
 	h.Ended, h.EndBy = b.cfg.Wall().UTC().Round(0), by
-	slot, err := b.cfg.Slots.Slot(h.ID)
-	if err != nil {
-		return fmt.Errorf("end %s %s: %w", h.Kind, h.ID, err)
-	}
-	defer slot.Wipe()
-	if err := b.audit(ctx, what, *h, slot); err != nil {
+	if err := b.audit(ctx, what, *h); err != nil {
 		return err
 	}
 	if err := b.write(all); err != nil {
@@ -266,13 +268,7 @@ func (b *Book) Forget(ctx context.Context, gone func(keys.ID) bool) error {
 			rest = append(rest, h)
 			continue
 		}
-		slot, err := b.cfg.Slots.Slot(h.ID)
-		if err != nil {
-			return fmt.Errorf("forget %s %s: %w", h.Kind, h.ID, err)
-		}
-		err = b.audit(ctx, "forgotten", h, slot)
-		slot.Wipe()
-		if err != nil {
+		if err := b.audit(ctx, Forgotten, h); err != nil {
 			return err
 		}
 		out = append(out, h.ID)
@@ -289,11 +285,11 @@ func (b *Book) Forget(ctx context.Context, gone func(keys.ID) bool) error {
 	return nil
 }
 
-func (b *Book) audit(ctx context.Context, what string, h Hold, slot keys.Slot) error {
+func (b *Book) audit(ctx context.Context, what string, h Hold) error {
 	if b.cfg.Audit == nil {
 		return nil
 	}
-	if err := b.cfg.Audit(ctx, Act{What: what, Hold: h, Detail: slot.Audit()}); err != nil {
+	if err := b.cfg.Audit(ctx, Act{What: what, Hold: h}); err != nil {
 		return fmt.Errorf("%s: %s: it is not in the audit log, so it does not happen: %w", h.Kind, what, err)
 	}
 	return nil

@@ -134,7 +134,7 @@ func TestWhatTheAuditLogRefusesDoesNotHappen(t *testing.T) {
 		}
 		s.open()
 	}
-	if !slices.Equal(s.acts, []string{"set", "set", "end"}) {
+	if !slices.Equal(s.acts, []string{Set, Set, Ended}) {
 		t.Errorf("acts: %v", s.acts)
 	}
 }
