@@ -3,13 +3,18 @@ package vault
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"linekeep/vault/audit"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/audit/proof"
 	"linekeep/vault/custody/backoff"
 	"linekeep/vault/custody/office"
+	"linekeep/vault/erasure"
 	"linekeep/vault/journal"
+	"linekeep/vault/keys"
 	"linekeep/vault/past"
 	"linekeep/vault/register/ledger"
 )
@@ -57,4 +62,45 @@ func (v *Vault) Register() *ledger.Ledger { return v.past.Register }
 // inspectPast verifies the log and the register of a vault that nobody has open.
 func (v *Vault) inspectPast(ctx context.Context, replay *journal.Replay, earlier ...proof.Checkpoint) (audit.Report, error) {
 	return past.Inspect(ctx, v.pastConfig(replay), earlier...)
+}
+
+// signIn is what an attempt to sign in looks like in the log. A name that is nobody's may be a mistyped password: it is sealed.
+func signIn(o *office.Office, a office.Attempt) audit.Act {
+	act := audit.Act{Who: entry.Actor{Kind: entry.Visitor}, What: entry.SignIn, Details: audit.Details{audit.Say("address", a.Address)}}
+	if id, err := o.Find(a.Name); err == nil {
+		act.Who, act.About, act.Under = entry.Somebody(id), []keys.ID{id}, id
+	} else {
+		act.Details = append(act.Details, audit.Say("name", a.Name))
+	}
+	return act
+}
+
+// ended writes down that a session is over. Its keys are wiped already, whether or not there is room to say so.
+func (v *Vault) ended(person keys.ID) {
+	if v.past == nil {
+		return // the vault did not open
+	}
+	if _, err := v.past.Audit.Append(context.Background(), audit.Act{Who: entry.Somebody(person), What: entry.SignOut, About: []keys.ID{person}}); err != nil {
+		v.log.Error("the end of a session is not in the audit log", slog.Any("err", err))
+	}
+}
+
+// erased writes down what was erased, and has the chip sign the log as it stands then.
+func (v *Vault) erased(ctx context.Context, c erasure.Certificate) {
+	for ids := range slices.Chunk(c.Entry.Calls, entry.MaxAbout) {
+		act := audit.Act{What: entry.Erase, About: ids, Hashes: [][32]byte{c.Entry.Hash()}}
+		if _, err := v.past.Audit.Append(ctx, act); err != nil {
+			v.log.ErrorContext(ctx, "an erasure is not in the audit log", slog.Any("err", err))
+			return
+		}
+	}
+	v.past.Checkpoint(ctx)
+}
+
+// closed writes down the hash of a recording's closing manifest. The mover does, so no group waits for it.
+func (v *Vault) closed(id keys.ID, manifest [32]byte) {
+	ctx := context.Background()
+	if _, err := v.past.Audit.Append(ctx, audit.Act{What: entry.Filed, About: []keys.ID{id}, Hashes: [][32]byte{manifest}}); err != nil {
+		v.find(ctx, err)
+	}
 }

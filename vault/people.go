@@ -51,7 +51,7 @@ func (v *Vault) openCustody(ctx context.Context, chip tpm.Accounts) (err error) 
 		return err
 	}
 	c := officeConfig(v.cfg, v.keys, v.ring)
-	c.Chip, c.Log, c.Commit, c.Switched = chip, v.log, v.commitUrgent, v.switched
+	c.Chip, c.Log, c.Commit, c.Switched, c.Ended = chip, v.log, v.commitUrgent, v.switched, v.ended
 	if v.office, err = office.Open(ctx, c); err != nil {
 		v.find(ctx, fmt.Errorf("%w: %w", ErrNoPeople, err))
 	}
@@ -119,8 +119,8 @@ func (v *Vault) SignIn(ctx context.Context, a office.Attempt) (*office.Session, 
 	if err != nil {
 		return nil, err
 	}
-	s, err := o.SignIn(ctx, a)
-	if err != nil {
+	var s *office.Session
+	if err = v.past.Audit.Do(ctx, signIn(o, a), func() error { s, err = o.SignIn(ctx, a); return err }); err != nil {
 		return nil, err
 	}
 	if s.Holds() {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"linekeep/vault/audit"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/custody"
 	"linekeep/vault/custody/office"
 	"linekeep/vault/envelope"
@@ -21,7 +23,7 @@ func (v *Vault) Play(ctx context.Context, id keys.ID, code custody.Code) (*Recor
 	if v.office == nil {
 		return nil, ErrNoPeople
 	}
-	return v.openFor(ctx, id, func(r *library.Reader) (seal.DataKey, error) {
+	return v.heard(ctx, entry.Actor{Kind: entry.Code}, entry.BreakIn, id, func(r *library.Reader) (seal.DataKey, error) {
 		all, err := v.office.Recover(code)
 		if err != nil {
 			return seal.DataKey{}, err
@@ -42,13 +44,13 @@ func (v *Vault) Play(ctx context.Context, id keys.ID, code custody.Code) (*Recor
 // Hear opens a recording for somebody who is signed in: with the custody key, or with a grant to hear it. Errors: as Play,
 // and office.ErrNoGrant, office.ErrEnded.
 func (v *Vault) Hear(ctx context.Context, id keys.ID, s *office.Session) (*Recording, error) {
-	return v.openFor(ctx, id, func(r *library.Reader) (seal.DataKey, error) { return s.DataKey(r.Slot, r.Custody, r.Wrap) })
+	return v.heard(ctx, entry.Somebody(s.Person), entry.Hear, id, func(r *library.Reader) (seal.DataKey, error) { return s.DataKey(r.Slot, r.Custody, r.Wrap) })
 }
 
 // HearTest opens a recording of a vault that is being commissioned, which the box itself can. Errors: as Play, and
 // office.ErrHandedOver.
 func (v *Vault) HearTest(ctx context.Context, id keys.ID) (*Recording, error) {
-	return v.openFor(ctx, id, func(r *library.Reader) (seal.DataKey, error) {
+	return v.heard(ctx, entry.Actor{Kind: entry.Machine}, entry.HearTest, id, func(r *library.Reader) (seal.DataKey, error) {
 		key, ok := v.keys.Commissioning()
 		if !ok {
 			return seal.DataKey{}, office.ErrHandedOver
@@ -59,6 +61,16 @@ func (v *Vault) HearTest(ctx context.Context, id keys.ID) (*Recording, error) {
 		}
 		return seal.Unwrap(v.keys.VaultID(), r.Slot, private, r.Wrap)
 	})
+}
+
+// heard writes down who is about to hear a recording, and opens it.
+func (v *Vault) heard(ctx context.Context, who entry.Actor, what entry.Action, id keys.ID, unwrap func(*library.Reader) (seal.DataKey, error)) (r *Recording, err error) {
+	act := audit.Act{Who: who, What: what, About: []keys.ID{id}, Under: id}
+	err = v.past.Audit.Do(ctx, act, func() (err error) {
+		r, err = v.openFor(ctx, id, unwrap)
+		return err
+	})
+	return r, err
 }
 
 // openFor opens a recording whose data key unwrap gives.

@@ -272,7 +272,7 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 	}
 	v.sayClear(ctx)
 	v.store, err = store.New(ctx, store.Config{Keys: v.keys, Public: now.Key, Custody: now.Number, Journal: v.journal, Guard: v.guard,
-		Months: v.months, Filer: v.catalog, Counters: v.counters, Filed: v.cfg.Filed, Clock: v.cfg.Clock, Log: v.log}, replay)
+		Months: v.months, Filer: v.catalog, Counters: v.counters, Filed: v.cfg.Filed, Closed: v.closed, Clock: v.cfg.Clock, Log: v.log}, replay)
 	v.eraser.Join(eraser.Parts{Catalog: v.catalog, Library: v.library, Store: v.store})
 	v.openRewrap()
 	if err != nil {

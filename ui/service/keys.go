@@ -9,6 +9,8 @@ import (
 
 	"linekeep/drivers/tpm"
 	"linekeep/vault"
+	"linekeep/vault/audit"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/custody/backoff"
 	"linekeep/vault/custody/book"
 	"linekeep/vault/custody/office"
@@ -131,7 +133,11 @@ func (o opened) Erase(ctx context.Context, e Erasure) (Erased, error) {
 		}
 		ids = append(ids, id)
 	}
-	if _, err := o.controller(ctx, ActErase, e.As, e.Password, e.Code); err != nil {
+	who, _, err := o.controller(ctx, ActErase, e.As, e.Password, e.Code)
+	if err != nil {
+		return Erased{}, err
+	}
+	if err := o.note(ctx, who, entry.EraseOrder, ids, audit.Say("why", why.String())); err != nil {
 		return Erased{}, err
 	}
 	made, err := o.vault.Erase(ctx, why, ids...)
@@ -154,15 +160,16 @@ func (o opened) Erase(ctx context.Context, e Erasure) (Erased, error) {
 
 // controller has the Controller sign in who orders it, and out again, and gives their name. While the box is being
 // commissioned there is none, and its calls are test calls.
-func (o opened) controller(ctx context.Context, act Act, as string, password secret.Password, code string) (name string, err error) {
+func (o opened) controller(ctx context.Context, act Act, as string, password secret.Password, code string) (who entry.Actor, name string, err error) {
 	if o.vault.Status().People.Commissioning {
-		return "commissioning", nil
+		return machine, "commissioning", nil
 	}
 	s, name, err := o.signIn(ctx, act, as, password, code)
-	if err == nil {
-		s.End()
+	if err != nil {
+		return machine, "", err
 	}
-	return name, err
+	defer s.End()
+	return entry.Somebody(s.Person), name, nil
 }
 
 // signIn signs a Controller in for an act, and gives their name. The caller ends the session. Errors: ErrSignIn, ErrNotAllowed.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"linekeep/vault"
+	"linekeep/vault/audit"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/custody"
 	"linekeep/vault/custody/backoff"
 	"linekeep/vault/custody/book"
@@ -87,8 +89,40 @@ func (o opened) People(ctx context.Context, order PeopleOrder) (PeopleDone, erro
 		}
 		defer a.session.End()
 	}
-	done, err := a.do(ctx)
+	var done PeopleDone
+	err = o.vault.Audit().Do(ctx, a.act(), func() (err error) { done, err = a.do(ctx); return err })
 	return done, peopleError(err)
+}
+
+// act is what the audit log says of an order. Whom it is about is in clear by their id alone; names and roles are sealed.
+func (a acting) act() audit.Act {
+	act := audit.Act{Who: machine, What: peopleActs()[a.order.Do]}
+	if a.session != nil {
+		act.Who = entry.Somebody(a.session.Person)
+	}
+	if a.order.Do == "reclaim" {
+		act.Who = entry.Actor{Kind: entry.Code}
+	}
+	if id, err := a.whom(); err == nil {
+		act.About, act.Under = []keys.ID{id}, id
+	}
+	for _, d := range []audit.Detail{audit.Say("name", a.order.Name), audit.Say("roles", a.order.Role), audit.Say("mail", a.order.Mail)} {
+		if d.Value != "" {
+			act.Details = append(act.Details, d)
+		}
+	}
+	if !a.order.Until.IsZero() {
+		act.Details = append(act.Details, audit.Say("until", a.order.Until.UTC().Format(time.RFC3339)))
+	}
+	return act
+}
+
+// peopleActs is what each of PeopleOrders is called in the audit log.
+func peopleActs() map[string]entry.Action {
+	return map[string]entry.Action{"list": entry.PeopleList, "add": entry.PersonAdd, "invite": entry.PersonInvite, "claim": entry.PersonClaim,
+		"reset": entry.PersonReset, "remove": entry.PersonRemove, "forget": entry.PersonForget, "roles": entry.PersonRoles, "admit": entry.PersonAdmit,
+		"delegate": entry.PersonDelegate, "end-delegation": entry.PersonUndelegate, "password": entry.PasswordChange, "new-code": entry.NewCode,
+		"reclaim": entry.Reclaim, "notices": entry.NoticesList, "acknowledge": entry.NoticeSeen, "hand-over": entry.HandOver}
 }
 
 // acting is somebody about to do something.

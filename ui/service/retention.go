@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"linekeep/vault"
+	"linekeep/vault/audit"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/keys"
 	"linekeep/vault/retention"
 	"linekeep/vault/retention/hold"
@@ -88,8 +90,11 @@ func (o opened) Retention(ctx context.Context, order RetentionOrder) (Retention,
 	if order.Do == "list" {
 		return retentionOf(k), nil
 	}
-	by, err := o.controller(ctx, ActRetention, order.As, order.Password, order.Code)
+	who, by, err := o.controller(ctx, ActRetention, order.As, order.Password, order.Code)
 	if err != nil {
+		return Retention{}, err
+	}
+	if err := o.noteRetention(ctx, who, order); err != nil {
 		return Retention{}, err
 	}
 	set := ""
@@ -121,6 +126,24 @@ func (o opened) Retention(ctx context.Context, order RetentionOrder) (Retention,
 	r := retentionOf(k)
 	r.Set = set
 	return r, nil
+}
+
+// noteRetention writes down what is about to be done. Ids that are none are named by the act itself.
+func (o opened) noteRetention(ctx context.Context, who entry.Actor, order RetentionOrder) error {
+	act := map[string]entry.Action{"set": entry.HoldSet, "end": entry.HoldEnd}[order.Do]
+	switch {
+	case act == 0:
+		act = entry.SettingChange
+	case act == entry.HoldSet && order.Restrict:
+		act = entry.Restrict
+	}
+	var about []keys.ID
+	for _, text := range append(slices.Clone(order.Calls), order.Hold) {
+		if id, err := keys.ParseID(text); err == nil {
+			about = append(about, id)
+		}
+	}
+	return o.note(ctx, who, act, about, audit.Say("asked", order.Do), audit.Say("reason", order.Reason))
 }
 
 func setHold(ctx context.Context, k *retention.Keeper, order RetentionOrder, by string) (string, error) {

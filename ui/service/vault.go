@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"linekeep/audio/render"
 	"linekeep/drivers/line"
 	"linekeep/vault"
+	"linekeep/vault/audit"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/catalog"
 	"linekeep/vault/catalog/number"
 	"linekeep/vault/check"
@@ -28,6 +31,9 @@ type opened struct {
 func (o opened) Find(ctx context.Context, q Query) (List, error) {
 	cq, err := asked(q)
 	if err != nil {
+		return List{}, err
+	}
+	if err := o.note(ctx, machine, entry.Search, nil, audit.Say("terms", terms(q))); err != nil {
 		return List{}, err
 	}
 	rows, err := o.vault.Find(ctx, cq)
@@ -157,4 +163,28 @@ func (o opened) write(w io.Writer, r *vault.Recording, p Playing) error {
 	return render.WAV(w, r.Length, o.decoder, tracks)
 }
 
-func (o opened) Check(ctx context.Context) (check.Report, error) { return o.vault.Check(ctx) }
+// Check reads the whole vault.
+func (o opened) Check(ctx context.Context) (check.Report, error) {
+	if err := o.note(ctx, machine, entry.Check, nil); err != nil {
+		return check.Report{}, err
+	}
+	return o.vault.Check(ctx)
+}
+
+// machine is whoever is root on the box.
+var machine = entry.Actor{Kind: entry.Machine}
+
+// note writes an act into the audit log before it is done.
+func (o opened) note(ctx context.Context, who entry.Actor, what entry.Action, about []keys.ID, details ...audit.Detail) error {
+	_, err := o.vault.Audit().Append(ctx, audit.Act{Who: who, What: what, About: about, Details: details})
+	return err
+}
+
+// terms are those of a search as the log keeps them, under seal.
+func terms(q Query) string {
+	text, err := json.Marshal(q)
+	if err != nil {
+		return err.Error() // unreachable: all of it can be written
+	}
+	return string(text)
+}

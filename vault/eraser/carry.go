@@ -170,6 +170,9 @@ func (e *Eraser) certify(ctx context.Context, done keys.Committed) ([]erasure.Ce
 			continue
 		}
 		made = append(made, c)
+		if e.cfg.Done != nil {
+			e.cfg.Done(ctx, c)
+		}
 		e.mu.Lock()
 		e.remnant = append(e.remnant, o.Calls...)
 		e.mu.Unlock()

@@ -41,8 +41,10 @@ type Config struct {
 	List   erasure.Config
 	Blocks string // the class of the catalogue's slots
 	Mend   func() // has the catalogue completed: a block that could not be read went whole
-	Clock  func() time.Time
-	Log    *slog.Logger
+	// Done is told of each order that was carried out; nil where nobody wants to know.
+	Done  func(ctx context.Context, c erasure.Certificate)
+	Clock func() time.Time
+	Log   *slog.Logger
 }
 
 // Parts are what it erases from, once they are open.

@@ -130,11 +130,12 @@ func (p *Past) Box(ctx context.Context, what entry.Action, details ...audit.Deta
 	if _, err := p.Audit.Append(ctx, audit.Act{What: what, Details: details}); err != nil {
 		return err
 	}
-	p.checkpoint(ctx)
+	p.Checkpoint(ctx)
 	return nil
 }
 
-func (p *Past) checkpoint(ctx context.Context) {
+// Checkpoint makes one if the chip is there.
+func (p *Past) Checkpoint(ctx context.Context) {
 	if _, err := p.Audit.Checkpoint(ctx); err != nil {
 		p.log.ErrorContext(ctx, "no checkpoint of the audit log", slog.Any("err", err))
 	}

@@ -327,6 +327,9 @@ func (s *Store) finish(ctx context.Context, r *entry) error {
 		return fmt.Errorf("file in the catalogue: %w", err)
 	}
 	s.letGo(r)
+	if s.cfg.Closed != nil {
+		s.cfg.Closed(m.ID, recording.Hash(sealed))
+	}
 	if s.cfg.Filed != nil {
 		s.cfg.Filed(m)
 	}

@@ -99,6 +99,8 @@ type Config struct {
 	Commit func(ctx context.Context) error
 	// Switched is told of a custody key that came into force: calls are to be under it. It may be nil.
 	Switched func(custody.Public)
+	// Ended is told of each session that is over, by the person's id; it may be nil.
+	Ended func(person keys.ID)
 	// Files is the disk, for tests of power cuts; nil for the real one.
 	Files pair.FS
 }

@@ -63,6 +63,9 @@ func (o *Office) begin(ctx context.Context, person keys.ID, address string, acco
 	o.mu.Unlock()
 	if idle != nil {
 		idle.wipe()
+		if o.cfg.Ended != nil {
+			o.cfg.Ended(idle.Person)
+		}
 	}
 	return s, nil
 }
@@ -169,6 +172,9 @@ func (o *Office) end(which func(*Session) bool) {
 	o.mu.Unlock()
 	for _, s := range gone {
 		s.wipe()
+		if o.cfg.Ended != nil {
+			o.cfg.Ended(s.Person)
+		}
 	}
 	if len(gone) > 0 {
 		secret.Collect()
