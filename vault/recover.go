@@ -8,10 +8,13 @@ import (
 	"path/filepath"
 
 	"linekeep/drivers/tpm"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/clear"
 	"linekeep/vault/custody"
+	"linekeep/vault/journal"
 	"linekeep/vault/keys"
 	"linekeep/vault/lock"
+	"linekeep/vault/past"
 )
 
 // The errors of a recovery, beside ErrWrongCode and those of tpm.Sealer.
@@ -63,5 +66,27 @@ func Recover(ctx context.Context, cfg Config, chip tpm.Sealer, code custody.Code
 		log.WarnContext(ctx, "found at the recovery of the keys", slog.Any("err", f))
 	}
 	log.WarnContext(ctx, "the vault's keys were recovered with the recovery code", slog.Uint64("epoch", k.Epoch()))
-	return k.Close()
+	if recovery.Public().Digest() != inClear.Recovery { // keys that open by themselves did not ask for it
+		return errors.Join(ErrWrongCode, k.Close())
+	}
+	return errors.Join(remember(ctx, cfg, k, log), k.Close())
+}
+
+// remember writes the recovery into the audit log. One that the root does not know, as after an old copy of it was put back, is gone
+// on with from here, and says so: whoever has the recovery code may decide that.
+func remember(ctx context.Context, cfg Config, k *keys.Keys, log *slog.Logger) (err error) {
+	c := past.Config{Dir: cfg.Dir, Keys: k, Refused: refused, Clock: cfg.Clock, Accept: true, Log: log}
+	replay, err := journal.Inspect(journal.Config{Dir: filepath.Join(cfg.Dir, journalDir), VaultID: k.VaultID(), Key: k.Outer(outerJournal)})
+	if err == nil {
+		c.Counters = replay.Last.Counters
+	}
+	p, err := past.Open(ctx, c)
+	if err != nil {
+		return fmt.Errorf("write the recovery down: %w", err)
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if err := p.Box(ctx, entry.Recovered); err != nil {
+		return fmt.Errorf("write the recovery down: %w", err)
+	}
+	return k.KeepCheckpoint(ctx)
 }

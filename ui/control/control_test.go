@@ -287,3 +287,7 @@ func TestAnOrderAboutPeopleArrivesWithItsSecrets(t *testing.T) {
 		t.Error("the log has a password")
 	}
 }
+
+func (f *fakeVault) Audit(context.Context, service.AuditQuestion) (service.AuditAnswer, error) {
+	return service.AuditAnswer{Size: 7}, nil
+}

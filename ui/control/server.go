@@ -105,6 +105,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST "+pathKeep, s.retention)
 	mux.HandleFunc("POST "+pathPress, s.press)
 	mux.HandleFunc("POST "+pathPeople, s.people)
+	mux.HandleFunc("POST "+pathAudit, s.audit)
 	return mux
 }
 

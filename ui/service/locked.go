@@ -31,3 +31,7 @@ func (l locked) Retention(context.Context, RetentionOrder) (Retention, error) {
 }
 
 func (l locked) Erase(context.Context, Erasure) (Erased, error) { return Erased{}, l.err() }
+
+func (l locked) Audit(context.Context, AuditQuestion) (AuditAnswer, error) {
+	return AuditAnswer{}, l.err()
+}

@@ -45,6 +45,7 @@ type Vault interface {
 	Check(ctx context.Context) (check.Report, error)
 	Scrub(ctx context.Context, o Scrubbing) (Scrubbed, error)
 	Keys(ctx context.Context) (Keys, error)
+	Audit(ctx context.Context, q AuditQuestion) (AuditAnswer, error)
 	Erase(ctx context.Context, e Erasure) (Erased, error)
 	Retention(ctx context.Context, o RetentionOrder) (Retention, error)
 	People(ctx context.Context, o PeopleOrder) (PeopleDone, error)

@@ -74,6 +74,7 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		ActLines:  func(c Caller) error { _, err := s.Lines(t.Context(), c); return err },
 		ActCalls:  func(c Caller) error { _, err := s.Calls(t.Context(), c, Query{}); return err },
 		ActSearch: func(c Caller) error { _, err := s.Search(t.Context(), c, Query{}); return err },
+		ActAudit:  func(c Caller) error { _, err := s.Audit(t.Context(), c, AuditQuestion{Do: "verify"}); return err },
 		ActKeys:   func(c Caller) error { _, err := s.Keys(t.Context(), c); return err },
 		ActPeople: func(c Caller) error {
 			_, err := s.People(t.Context(), c, PeopleOrder{Do: "list"})
@@ -172,4 +173,8 @@ func TestAnUnknownFormatIsABadQuestion(t *testing.T) {
 	if !errors.Is(err, ErrBadQuestion) {
 		t.Errorf("Play as mp3: got %v, want ErrBadQuestion", err)
 	}
+}
+
+func (f *fakeVault) Audit(context.Context, AuditQuestion) (AuditAnswer, error) {
+	return AuditAnswer{Size: 7}, nil
 }

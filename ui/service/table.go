@@ -35,13 +35,15 @@ const (
 	ActPeople Act = "people"
 	// ActRecover opens a locked vault: with the code and the button, so whoever has both may.
 	ActRecover Act = "recover"
+	// ActAudit reads and verifies the audit log, and has a checkpoint given out.
+	ActAudit Act = "audit"
 	// ActPress presses the button of a box that has none: linekeepd-sim's.
 	ActPress Act = "press"
 )
 
 // Acts are all of them, for tests and for the list of endpoints.
 func Acts() []Act {
-	return []Act{ActStatus, ActLines, ActCalls, ActSearch, ActCheck, ActScrub, ActPlay, ActKeys, ActErase, ActRetention, ActPeople, ActRecover, ActPress}
+	return []Act{ActStatus, ActLines, ActCalls, ActSearch, ActCheck, ActScrub, ActPlay, ActKeys, ActErase, ActRetention, ActPeople, ActRecover, ActAudit, ActPress}
 }
 
 // callers is the permission table. Calls, search, play and erase are the machine's for now, so that the spine can be tried from end
@@ -50,7 +52,7 @@ func callers(a Act) []Caller {
 	switch a {
 	case ActStatus, ActLines, ActRecover:
 		return []Caller{Visitor, Machine}
-	case ActCheck, ActScrub, ActCalls, ActSearch, ActPlay, ActKeys, ActErase, ActRetention, ActPeople, ActPress:
+	case ActCheck, ActScrub, ActCalls, ActSearch, ActPlay, ActKeys, ActErase, ActRetention, ActPeople, ActAudit, ActPress:
 		return []Caller{Machine}
 	}
 	return nil

@@ -155,3 +155,6 @@ func (l *Log) Continues(older, newer uint64) (tlog.TreeProof, error) {
 	}
 	return p, nil
 }
+
+// Key is the public key that checkpoints are signed with, as a line that whoever verifies elsewhere keeps.
+func (l *Log) Key() string { return proof.Key(l.vaultID, l.cfg.Keys.Chip()) }

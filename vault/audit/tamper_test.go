@@ -137,6 +137,16 @@ func TestP17_ALogOlderThanTheRootIsRefusedUntilARecoveryAcceptsIt(t *testing.T) 
 	if err != nil || s.Action != entry.LogLoss || !errors.Is(errors.Join(d.Findings()...), ErrLost) {
 		t.Errorf("the loss is not written down: %+v, %v, %v", s.Entry, err, d.Findings())
 	}
+	d.cfg.Accept = false
+	if _, err := d.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.keys.KeepCheckpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.again()
+	d.many(2)
+	d.sound()
 }
 
 // TestP17_APowerCutInAnEntryLosesThatEntryAlone cuts the newest file at every length of its last entry.

@@ -220,6 +220,16 @@ func (k *Keys) Checkpoint() []byte { return k.root.Contents().Checkpoint }
 // SetCheckpoint has a checkpoint of the audit log stand in every root from the next one on; nil for none. It writes none.
 func (k *Keys) SetCheckpoint(note []byte) { k.root.SetCheckpoint(note) }
 
+// KeepCheckpoint writes a root with it now: after a recovery the one in force still has that of the log before.
+func (k *Keys) KeepCheckpoint(ctx context.Context) error {
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	if err := k.root.Update(ctx, func(*root.Contents) error { return nil }); err != nil {
+		return fmt.Errorf("write the audit log's checkpoint into the root: %w", err)
+	}
+	return nil
+}
+
 // Written is when the root in force was made.
 func (k *Keys) Written() time.Time { return k.root.Contents().Written }
 

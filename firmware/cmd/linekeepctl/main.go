@@ -114,7 +114,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "linekeepctl:", err)
 	}
 	if errors.Is(err, errUsage) {
-		fmt.Fprint(os.Stderr, "\n"+usage+searchUsage+peopleUsage)
+		fmt.Fprint(os.Stderr, "\n"+usage+auditUsage+searchUsage+peopleUsage)
 	}
 	os.Exit(exitStatus(err))
 }
@@ -158,7 +158,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.BoolVar(&p.json, "json", false, "")
 	if err := parse(flags, args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(out, usage+searchUsage+peopleUsage)
+			fmt.Fprint(out, usage+auditUsage+searchUsage+peopleUsage)
 			return nil
 		}
 		return err
@@ -213,6 +213,10 @@ func (p program) ask(ctx context.Context, name string, rest []string) error {
 		return p.check(ctx, rest)
 	case "scrub":
 		return p.scrub(ctx, rest)
+	case "audit":
+		return p.audit(ctx, rest)
+	case "checkpoint":
+		return p.checkpoint(ctx, rest)
 	case "press":
 		if err := alone("press", rest); err != nil {
 			return err
