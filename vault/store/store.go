@@ -85,9 +85,8 @@ type Config struct {
 	Guard   Guard
 	Months  *library.Months
 	Filer   Filer
-	// Filed is told of each recording once it is filed, on the mover's goroutine; may be nil.
-	Filed func(recording.Manifest)
-	// Closed is told of the hash of its closing manifest, before that, for the audit log; may be nil.
+	// Filed is told of each recording once it is filed, on the mover's goroutine, and Closed of its manifest's hash; may be nil.
+	Filed  func(recording.Manifest)
 	Closed func(id keys.ID, manifest [32]byte)
 	// Counters are the commit counters of folders that are not the store's (the catalogue); may be nil.
 	Counters func() []journal.Counter
