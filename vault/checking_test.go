@@ -22,6 +22,7 @@ func TestHearingFindsWhatCiphertextDoesNotShow(t *testing.T) {
 	v := vaulttest.New(t, "")
 	good := talk.New(1, time.Now().Add(-time.Hour))
 	bad := talk.New(2, time.Now().Add(-time.Minute))
+	good.Payload = talk.Opus
 	bad.Payload = func(_ segment.Party, _ line.Samples, packet []byte) { packet[0] = 0xff } // stereo, of 48 frames
 	v.Say(good.Groups(4, true, true)...)
 	v.Say(bad.Groups(4, true, true)...)

@@ -33,6 +33,7 @@ func record(t *testing.T, calls int) (*vaulttest.Vault, map[keys.ID]*talk.Talk) 
 	said := make(map[time.Time]*talk.Talk)
 	for i := range calls {
 		k := talk.New(segment.Call(i+1), start.Add(time.Duration(i)*time.Minute).UTC())
+		k.Payload = talk.Opus
 		v.Say(k.Groups(130, true, true)...)
 		said[k.Start] = k
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // known is what belongs directly into a vault's folder.
@@ -65,15 +66,32 @@ func (r *run) pairs(dir string) {
 		}
 	}
 	for name := range names {
-		a, errA := fs.ReadFile(first, name)
-		b, errB := fs.ReadFile(first, copies+"/"+name)
+		if strings.HasSuffix(name, ".tmp") {
+			continue // being written, or left by a power cut: the next writing takes it away
+		}
+		a, b, err := pairOf(first, name)
 		switch {
-		case errA != nil || errB != nil:
-			r.find(Missing, dir+"/"+name, "One of its two copies cannot be read (%v). The other serves; it is made again when it is next saved.", errors.Join(errA, errB))
+		case err != nil:
+			r.find(Missing, dir+"/"+name, "One of its two copies cannot be read (%v). The other serves; it is made again when it is next saved.", err)
 		case !bytes.Equal(a, b):
 			r.find(Altered, dir+"/"+name, "Its two copies differ: one of them is altered. The whole one serves.")
 		}
 	}
+}
+
+// pairAgain is how often two copies are read that differ: one of them may just be written. Reading takes longer than that.
+const pairAgain = 20
+
+func pairOf(first fs.FS, name string) (a, b []byte, err error) {
+	for range pairAgain {
+		var errA, errB error
+		a, errA = fs.ReadFile(first, name)
+		b, errB = fs.ReadFile(first, copies+"/"+name)
+		if err = errors.Join(errA, errB); err == nil && bytes.Equal(a, b) {
+			break
+		}
+	}
+	return a, b, err
 }
 
 // ballast is all zeros, as the kernel made it.

@@ -24,7 +24,7 @@ func letters() *strings.Replacer {
 func Fold(text string) string {
 	plain := true
 	for i := range len(text) {
-		if c := text[i]; c >= 0x80 || !('a' <= c && c <= 'z' || '0' <= c && c <= '9') {
+		if c := text[i]; c >= 0x80 || (c < 'a' || c > 'z') && (c < '0' || c > '9') {
 			plain = false
 			break
 		}

@@ -65,7 +65,6 @@ func (k *Talk) Speak(g *segment.Group, last bool) {
 				for j := range packet {
 					packet[j] = byte(k.random.Uint32())
 				}
-				packet[0] = 1 << 3 // the head of a mono packet of 20 ms (RFC 6716, 3.1); the rest is noise
 			}
 			s.Sizes = append(s.Sizes, uint16(len(packet)))
 			s.Data = append(s.Data, packet...)
