@@ -80,8 +80,9 @@ func (v *Vault) ended(person keys.ID) {
 	if v.past == nil {
 		return // the vault did not open
 	}
-	if _, err := v.past.Audit.Append(context.Background(), audit.Act{Who: entry.Somebody(person), What: entry.SignOut, About: []keys.ID{person}}); err != nil {
-		v.log.Error("the end of a session is not in the audit log", slog.Any("err", err))
+	ctx := context.Background() // whoever signed in is gone
+	if _, err := v.past.Audit.Append(ctx, audit.Act{Who: entry.Somebody(person), What: entry.SignOut, About: []keys.ID{person}}); err != nil {
+		v.log.ErrorContext(ctx, "the end of a session is not in the audit log", slog.Any("err", err))
 	}
 }
 

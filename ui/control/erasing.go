@@ -2,12 +2,10 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
 	"linekeep/ui/service"
-	"linekeep/vault/secret"
 )
 
 func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
@@ -34,20 +32,10 @@ func (c *Client) Keys(ctx context.Context) (v service.Keys, err error) {
 
 // Erase erases calls for good.
 func (c *Client) Erase(ctx context.Context, e service.Erasure) (v service.Erased, err error) {
-	var body []byte
-	defer func() { clear(body) }() // the way is a socket of this box
-	secret.Do(func() {
-		question := struct {
+	return v, c.askSecret(ctx, pathErase, func() any {
+		return struct {
 			service.Erasure
-			Password string // in the place of the one that is never marshalled
-		}{Erasure: e}
-		if !e.Password.IsZero() {
-			e.Password.Use(func(b []byte) { question.Password = string(b) })
-		}
-		body, err = json.Marshal(question)
-	})
-	if err != nil {
-		return v, fmt.Errorf("ask to erase: %w", err)
-	}
-	return v, c.ask(ctx, http.MethodPost, pathErase, body, &v)
+			Password string
+		}{e, text(e.Password)}
+	}, &v)
 }

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -14,19 +13,13 @@ const pathPeople = "/v1/people"
 
 func (s *Server) people(w http.ResponseWriter, r *http.Request) {
 	var order service.PeopleOrder
-	var err error
-	secret.Do(func() {
-		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion))
-		dec.DisallowUnknownFields()
-		err = dec.Decode(&order)
-	})
+	err := readSecret(w, r, &order)
 	defer func() {
 		for _, p := range secrets(&order) {
 			p.Wipe()
 		}
 	}()
 	if err != nil {
-		// What was sent may hold secrets, so it is not repeated.
 		s.refuse(w, r, fmt.Errorf("%w: not an order about people", service.ErrBadQuestion))
 		return
 	}
@@ -44,27 +37,12 @@ func secrets(o *service.PeopleOrder) (all []secret.Password) {
 	return all
 }
 
-// People does something about people. It writes the secrets out for the way, which is a socket of this box, and wipes what
-// it wrote.
+// People does something about people.
 func (c *Client) People(ctx context.Context, o service.PeopleOrder) (done service.PeopleDone, err error) {
-	var body []byte
-	defer func() { clear(body) }()
-	secret.Do(func() {
-		text := func(p secret.Password) (s string) {
-			if !p.IsZero() {
-				p.Use(func(b []byte) { s = string(b) })
-			}
-			return s
-		}
-		question := struct {
+	return done, c.askSecret(ctx, pathPeople, func() any {
+		return struct {
 			service.PeopleOrder
-			// In the place of those that are never marshalled.
 			Password, Slip, Fresh, Factor, Recovery string
 		}{o, text(o.Password), text(o.Slip), text(o.Fresh), text(o.Factor), text(o.Recovery)}
-		body, err = json.Marshal(question)
-	})
-	if err != nil {
-		return done, fmt.Errorf("ask about people: %w", err)
-	}
-	return done, c.ask(ctx, http.MethodPost, pathPeople, body, &done)
+	}, &done)
 }

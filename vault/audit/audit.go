@@ -314,7 +314,7 @@ func (l *Log) find(err error) {
 	l.findings = append(l.findings, err)
 	l.mu.Unlock()
 	if !l.reading { // it is in the report
-		l.cfg.Log.Error("audit log damaged", slog.Any("err", err))
+		l.cfg.Log.ErrorContext(context.Background(), "audit log damaged", slog.Any("err", err))
 	}
 }
 

@@ -57,7 +57,7 @@ func (l *Log) Verify(ctx context.Context, earlier ...proof.Checkpoint) (Report, 
 		v.entry(s, err)
 		return nil
 	})
-	if err != nil && int64(v.tree.Size) < head.Size {
+	if err != nil && v.tree.Size < head.Size {
 		return v.Report, err
 	}
 	v.Entries, v.Root = uint64(v.tree.Size), v.tree.Root()

@@ -48,7 +48,8 @@ func newRival(b *testing.B, n int) rival {
 		b.Fatal(err)
 	}
 	v.do(b, "create index by_start on calls(start)", "create index by_number on calls(number)", "create index by_end on calls(reversed)",
-		"create index by_extension on calls(extension)", "create index by_line on calls(line, direction, duration)", "analyze")
+		"create index by_extension on calls(extension)", "create index by_line on calls(line, direction, duration)",
+		"analyze") //nolint:misspell // it is SQL
 	return v
 }
 

@@ -24,10 +24,16 @@ func (u ReadOnly) Open(path string, create bool) (File, error) {
 }
 
 // Remove removes nothing: what a power cut left half made is passed over.
-func (ReadOnly) Remove(string) error         { return nil }
+func (ReadOnly) Remove(string) error { return nil }
+
+// Rename is refused.
 func (ReadOnly) Rename(string, string) error { return errReadOnly }
-func (ReadOnly) SyncDir(string) error        { return nil }
-func (ReadOnly) MkdirAll(string) error       { return nil }
+
+// SyncDir has nothing to sync.
+func (ReadOnly) SyncDir(string) error { return nil }
+
+// MkdirAll makes nothing: a folder that is missing is told when it is read.
+func (ReadOnly) MkdirAll(string) error { return nil }
 
 type onlyRead struct{ File }
 
@@ -38,9 +44,20 @@ func (onlyRead) Sync() error                        { return nil }
 // Nothing is an empty file.
 type Nothing struct{}
 
-func (Nothing) ReadAt([]byte, int64) (int, error)  { return 0, io.EOF }
+// ReadAt is at the end at once.
+func (Nothing) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
+
+// WriteAt is refused.
 func (Nothing) WriteAt([]byte, int64) (int, error) { return 0, errReadOnly }
-func (Nothing) Truncate(int64) error               { return nil }
-func (Nothing) Size() (int64, error)               { return 0, nil }
-func (Nothing) Sync() error                        { return nil }
-func (Nothing) Close() error                       { return nil }
+
+// Truncate has nothing to cut.
+func (Nothing) Truncate(int64) error { return nil }
+
+// Size is 0.
+func (Nothing) Size() (int64, error) { return 0, nil }
+
+// Sync has nothing to sync.
+func (Nothing) Sync() error { return nil }
+
+// Close does nothing.
+func (Nothing) Close() error { return nil }

@@ -43,9 +43,7 @@ func (t *Tree) Add(dst []tlog.Hash, leaf tlog.Hash) []tlog.Hash {
 	if err != nil {
 		panic(err) // unreachable: the edge has every subtree that a leaf completes
 	}
-	for level, h := range more {
-		t.edge[level] = h
-	}
+	copy(t.edge[:], more)
 	t.Size++
 	return append(dst, more...)
 }
