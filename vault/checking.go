@@ -18,13 +18,14 @@ import (
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/lock"
+	"linekeep/vault/past"
 	"linekeep/vault/scrub"
 )
 
 // checked is the open vault as a check sees it.
 func (v *Vault) checked() *check.Vault {
 	return &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.verifyKeys, Custody: v.verifyCustody,
-		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.List().Verify, Audit: v.past.Verify, Ballast: filepath.Join(v.cfg.Dir, ballastName),
+		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.List().Verify, Audit: v.past.Verify, Log: v.past.Audit.Walk, Ballast: filepath.Join(v.cfg.Dir, ballastName),
 		Unfiled: v.store.UnfiledIDs, Marks: v.keys.Marks(), Found: v.Findings()}
 }
 
@@ -92,6 +93,7 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 	in := &check.Vault{Dir: cfg.Dir, Library: v.library, Keys: v.verifyKeys,
 		Custody: func() []error { return office.Inspect(officeConfig(cfg, v.keys, v.ring)) },
 		Journal: func() ([]*journal.Damage, error) { return replay.Damages, nil },
+		Log:     past.Walk(v.pastConfig(replay)),
 		Ballast: filepath.Join(cfg.Dir, ballastName), Erased: v.eraser.List().Findings, Found: v.keys.Findings()}
 	if !replay.Clean { // its unfinished recordings are finished at the next start
 		in.Unfiled, in.Marks = replay.Unfiled, replay.Marks()

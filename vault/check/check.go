@@ -7,7 +7,8 @@
 //
 // It proves more than reading would: every chunk is hashed and compared with its recording's manifest, which is
 // sealed under the recording's own slot key; every manifest with its row in the catalogue, and every row with its
-// manifest; the journal's groups with each other. It needs no custody key, and hears nothing; with somebody's it opens
+// manifest; every manifest's hash with the entry that the audit log has of it, and every such entry with its recording;
+// the journal's groups with each other. It needs no custody key, and hears nothing; with somebody's it opens
 // every segment, too.
 package check
 
@@ -67,6 +68,7 @@ type Vault struct {
 	Rows    func(ctx context.Context) []error // the catalogue's folder
 	Erased  func() []error                    // the list of what was erased
 	Audit   func(ctx context.Context) []error // the audit log and the register on it
+	Log     Walk                              // the log's entries: closed recordings are compared with them
 	Ballast string                            // its file
 	// Unfiled are the recordings that are up or being moved: they have no manifest yet. nil = nobody records.
 	Unfiled func() []keys.ID
@@ -95,6 +97,7 @@ type run struct {
 	rows   map[keys.ID]catalog.Row
 	// underway were not filed at some moment of the check.
 	underway map[keys.ID]bool
+	leaves   leaves
 }
 
 // Run checks the vault. An error means that the check itself could not go on; what was found until then is in the
@@ -124,6 +127,9 @@ func (r *run) all(ctx context.Context) error {
 		r.errors("audit", meansAudit, v.Audit(ctx))
 	}
 	r.journal()
+	if err := r.readLeaves(ctx); err != nil {
+		return err
+	}
 	r.catalogue(ctx)
 	names, err := v.Library.Months.Names()
 	if err != nil {
@@ -138,6 +144,7 @@ func (r *run) all(ctx context.Context) error {
 		}
 	}
 	r.rowsLeft()
+	r.leavesLeft()
 	r.files()
 	return ctx.Err()
 }

@@ -43,6 +43,7 @@ func (r *run) month(ctx context.Context, name string) error {
 		return nil // its time was over while the check went on, which is hours for a share
 	}
 	if err != nil {
+		r.leaves.unread[name] = true
 		r.find(Altered, name, "The folder cannot be opened, so none of its recordings can be played: %v.", err)
 		return nil
 	}
@@ -55,6 +56,7 @@ func (r *run) month(ctx context.Context, name string) error {
 	var told []string
 	err = read(ctx, f, name, &told)
 	if errors.Is(err, errUnreadable) {
+		r.leaves.unread[name] = true
 		r.find(Altered, name, "The folder cannot be read to its end: %v.", err)
 		err = nil
 	}
@@ -111,6 +113,7 @@ func (r *run) read(f *folder.Folder, prefix []byte, name string, all map[keys.ID
 
 // one checks a recording of which everything was read.
 func (r *run) one(ctx context.Context, name string, id keys.ID, h *held) error {
+	r.leaves.there[id] = true
 	if r.young(id) {
 		return nil
 	}
@@ -195,6 +198,7 @@ func (r *run) recording(name string, id keys.ID, h *held) {
 	r.wrap(what, h, &m)
 	r.sound(what, h, &m)
 	r.row(what, &m)
+	r.logged(what, &m, h.manifest)
 }
 
 func (r *run) wrap(what string, h *held, m *recording.Manifest) {

@@ -125,6 +125,18 @@ func Inspect(ctx context.Context, c Config, earlier ...proof.Checkpoint) (audit.
 	return r, records.Close()
 }
 
+// Walk visits the log's entries in a vault that nobody has open, as audit.Log does in one that is.
+func Walk(c Config) func(ctx context.Context, from uint64, visit func(s audit.Stored, err error) error) error {
+	return func(ctx context.Context, from uint64, visit func(s audit.Stored, err error) error) (err error) {
+		l, err := audit.Read(ctx, c.audit())
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, l.Close()) }()
+		return l.Walk(ctx, from, visit)
+	}
+}
+
 // Box writes down what the box does by itself, and makes a checkpoint if the chip is there; Run tries again where it is not.
 func (p *Past) Box(ctx context.Context, what entry.Action, details ...audit.Detail) error {
 	if _, err := p.Audit.Append(ctx, audit.Act{What: what, Details: details}); err != nil {

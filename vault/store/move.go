@@ -326,10 +326,10 @@ func (s *Store) finish(ctx context.Context, r *entry) error {
 	if err := s.cfg.Filer.File(ctx, m.Row()); err != nil {
 		return fmt.Errorf("file in the catalogue: %w", err)
 	}
-	s.letGo(r)
-	if s.cfg.Closed != nil {
+	if s.cfg.Closed != nil { // before it is forgotten: after a power cut in between it is told again, and never not at all
 		s.cfg.Closed(m.ID, recording.Hash(sealed))
 	}
+	s.letGo(r)
 	if s.cfg.Filed != nil {
 		s.cfg.Filed(m)
 	}

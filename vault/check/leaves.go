@@ -1,0 +1,100 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"linekeep/vault/audit"
+	"linekeep/vault/audit/entry"
+	"linekeep/vault/keys"
+	"linekeep/vault/library"
+	"linekeep/vault/recording"
+)
+
+// Walk visits the audit log's entries from number from on, as audit.Log does.
+type Walk func(ctx context.Context, from uint64, visit func(s audit.Stored, err error) error) error
+
+// leaves is what the audit log has of recordings that were closed.
+type leaves struct {
+	hashes map[keys.ID][32]byte // of the closing manifest; the newest counts: after a power cut one may be closed twice
+	began  time.Time            // of the first entry: what ended before it was closed by a vault without a log
+	loss   time.Time            // when the log went on without a part of it, and said so
+	torn   bool                 // not every entry can be read; the log's own verification says which
+	there  map[keys.ID]bool     // recordings of which a folder holds something
+	unread map[string]bool      // folders that could not be read to their end
+}
+
+const (
+	meansUnlogged = "The box writes the hash of each recording's manifest down when it is closed, or says that it could not. So the log was altered, or this recording was put into the vault by somebody."
+	meansRelogged = "It is whole in itself, but it is not what was closed then: whoever had the vault's keys wrote it anew. Do not rely on it."
+	meansTaken    = "Its key is there, nobody ordered it to be erased, and its time is not over: it was taken away, or the disk lost it."
+	meansTorn     = "Recordings have no entry in the audit log, as far as that can be read. They are whole in themselves, but cannot be proved against it."
+)
+
+// readLeaves goes through the log once, before the folders are read: what is closed meanwhile is known to be on its way.
+func (r *run) readLeaves(ctx context.Context) error {
+	l := &r.leaves
+	l.there, l.unread, l.hashes = make(map[keys.ID]bool), make(map[string]bool), make(map[keys.ID][32]byte)
+	if r.v.Log == nil {
+		return nil
+	}
+	err := r.v.Log(ctx, 0, func(s audit.Stored, err error) error {
+		if err != nil {
+			l.torn = true
+			return nil
+		}
+		if l.began.IsZero() {
+			l.began = s.At
+		}
+		switch {
+		case s.Action == entry.LogLoss:
+			l.loss = s.At
+		case s.Action == entry.Filed && s.Outcome == entry.Begun && len(s.Hashes) == len(s.About):
+			for i, id := range s.About {
+				if r.v.Share.Has(id) {
+					l.hashes[id] = s.Hashes[i]
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil && ctx.Err() == nil {
+		l.torn = true
+		r.find(Altered, "audit", "The log cannot be read to its end (%v). %s.", err, meansAudit)
+	}
+	return ctx.Err()
+}
+
+// logged compares a manifest with what the log has of it.
+func (r *run) logged(what string, m *recording.Manifest, sealed []byte) {
+	l := &r.leaves
+	hash, ok := l.hashes[m.ID]
+	ended := m.Opening.Start.Add(m.Closing.Length.Duration())
+	switch {
+	case ok && hash != recording.Hash(sealed):
+		r.find(Altered, what, "Its manifest is not the one that the audit log has the hash of. %s", meansRelogged)
+	case ok || r.v.Log == nil || l.began.IsZero() || ended.Before(l.began) || ended.Before(l.loss):
+	case m.ID.Shard >= keys.FirstDegraded: // closed by a vault that recorded beside this one and had no log
+	case l.torn:
+		r.find(Missing, "audit", "%s", meansTorn)
+	default:
+		r.find(Missing, what, "That it was closed does not stand in the audit log. %s", meansUnlogged)
+	}
+}
+
+// leavesLeft are entries whose recordings no folder has anything of. It runs after rowsLeft, which names those that still
+// stand in the catalogue.
+func (r *run) leavesLeft() {
+	for id := range r.leaves.hashes {
+		if _, told := r.rows[id]; told || r.leaves.there[id] || r.young(id) || r.v.Library.Gone(id) {
+			continue
+		}
+		info, err := r.v.Library.Keys.Shard(id.Shard)
+		if errors.Is(err, keys.ErrNoSlot) || err == nil && slices.ContainsFunc(library.Places(info), func(p string) bool { return r.leaves.unread[p] }) {
+			continue // its month is over, or cannot be read, and was named
+		}
+		r.find(Missing, "recording "+id.String(), "The audit log has the hash of its manifest, and nothing of it is here. %s", meansTaken)
+	}
+}
