@@ -78,7 +78,7 @@ type Vault struct {
 	Found []error
 	// Share is the part of the recordings that is read; the zero Share is all of them. What is small is always read.
 	Share Share
-	// Pace is asked after each recording with the bytes that were read of it, and waits as long as it likes: the disk is the
+	// Pace is asked after each minute of a recording with the bytes that were read of it, and waits as long as it likes: the disk is the
 	// recorder's first. nil: as fast as the disk goes. Its error ends the check.
 	Pace func(ctx context.Context, bytes int64) error
 	// Hear opens a recording with somebody's custody key: then every segment is decrypted and its packets are looked at.
@@ -98,6 +98,7 @@ type run struct {
 	// underway were not filed at some moment of the check.
 	underway map[keys.ID]bool
 	leaves   leaves
+	paced    error // of Pace: it ends the check
 }
 
 // Run checks the vault. An error means that the check itself could not go on; what was found until then is in the

@@ -20,7 +20,6 @@ type held struct {
 	wrap     *[32]byte
 	manifest []byte
 	chunks   map[track]*chunk
-	bytes    int64                        // of sealed sound
 	bad      map[recording.PlaceKind]bool // there, and altered
 }
 
@@ -77,7 +76,10 @@ var errUnreadable = errors.New("check: folder")
 // whole goes through everything in the folder once, in its own order, and notes the keys of values that are altered.
 func (r *run) whole(ctx context.Context, f *folder.Folder, name string, told *[]string) error {
 	all := make(map[keys.ID]*held)
-	walked := r.read(f, nil, name, all, told)
+	walked := r.read(ctx, f, nil, name, all, told)
+	if r.paced != nil {
+		return walked
+	}
 	for id, h := range all {
 		if err := r.one(ctx, name, id, h); err != nil {
 			return err
@@ -87,7 +89,7 @@ func (r *run) whole(ctx context.Context, f *folder.Folder, name string, told *[]
 }
 
 // read goes through the values under a prefix.
-func (r *run) read(f *folder.Folder, prefix []byte, name string, all map[keys.ID]*held, told *[]string) error {
+func (r *run) read(ctx context.Context, f *folder.Folder, prefix []byte, name string, all map[keys.ID]*held, told *[]string) error {
 	err := f.Walk(prefix, func(key, value []byte, err error) error {
 		p, ok := recording.ParseKey(key)
 		if !ok {
@@ -103,8 +105,14 @@ func (r *run) read(f *folder.Folder, prefix []byte, name string, all map[keys.ID
 			*told = append(*told, hex.EncodeToString(key))
 		}
 		r.hold(h, p, value, err)
-		return nil
+		if r.v.Pace != nil && p.Kind == recording.AtChunk {
+			r.paced = r.v.Pace(ctx, int64(len(value)))
+		}
+		return r.paced
 	})
+	if r.paced != nil {
+		return r.paced
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnreadable, err)
 	}
@@ -124,10 +132,7 @@ func (r *run) one(ctx context.Context, name string, id keys.ID, h *held) error {
 			return err
 		}
 	}
-	if r.v.Pace == nil {
-		return ctx.Err()
-	}
-	return r.v.Pace(ctx, h.bytes)
+	return ctx.Err()
 }
 
 func (r *run) hold(h *held, p recording.Place, value []byte, err error) {
@@ -135,7 +140,6 @@ func (r *run) hold(h *held, p recording.Place, value []byte, err error) {
 	case p.Kind == recording.AtChunk:
 		c := &chunk{hash: recording.Hash(value), size: len(value), bad: err != nil}
 		h.chunks[track{p.Party, p.Number}] = c
-		h.bytes += int64(len(value))
 		r.report.Chunks++
 		r.report.Bytes += int64(len(value))
 		if err == nil {

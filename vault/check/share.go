@@ -58,7 +58,7 @@ func (r *run) shared(ctx context.Context, f *folder.Folder, name string, told *[
 	for id := range mine {
 		all := make(map[keys.ID]*held)
 		for _, prefix := range [][]byte{recording.WrapKey(id), recording.RewrapKey(id), recording.ManifestKey(id), recording.ChunksKey(id)} {
-			if err := r.read(f, prefix, name, all, told); err != nil {
+			if err := r.read(ctx, f, prefix, name, all, told); err != nil {
 				return err
 			}
 		}

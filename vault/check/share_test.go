@@ -1,7 +1,9 @@
 package check_test
 
 import (
+	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -83,5 +85,33 @@ func TestWithAControllersKeyEverythingIsOpened(t *testing.T) {
 	s.End()
 	if _, err := v.CheckHearing(t.Context(), s); !errors.Is(err, check.ErrStop) {
 		t.Errorf("after sign-out: %v", err)
+	}
+}
+
+// TestTheReaderAsksAfterEachMinuteOfACall: a call of hours is not read in one go while the recorder wants the disk.
+func TestTheReaderAsksAfterEachMinuteOfACall(t *testing.T) {
+	v, said := record(t, 2)
+	v.Stop()
+	k, err := keys.Open(t.Context(), keys.Config{Dir: filepath.Join(v.Config.Dir, "keys"), Clock: time.Now}, v.Chip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	months := library.NewMonths(library.MonthsConfig{Dir: v.Config.Dir, Key: k.Folder, ReadOnly: true, Clock: time.Now, Log: v.Log})
+	full := errors.New("enough")
+	for _, share := range []check.Share{{}, {Number: 0, Of: 1}} {
+		asked, most := 0, int64(0)
+		in := &check.Vault{Dir: v.Config.Dir, Library: &library.Library{Keys: k, Months: months}, Share: share,
+			Pace: func(_ context.Context, n int64) error { asked, most = asked+1, max(most, n); return nil }}
+		report, err := check.Run(t.Context(), in)
+		if err != nil || asked != report.Chunks || asked < 4*len(said) || most >= report.Bytes/int64(len(said)) {
+			t.Errorf("%v: asked %d times for %d chunks, %d bytes at the most: %v", share, asked, report.Chunks, most, err)
+		}
+		in.Pace = func(context.Context, int64) error { return full }
+		if report, err := check.Run(t.Context(), in); !errors.Is(err, full) || report.Chunks != 1 || len(report.Findings) > 0 {
+			t.Errorf("%v: told to end: %+v, %v", share, report, err)
+		}
+	}
+	if err := errors.Join(months.Close(), k.Close()); err != nil {
+		t.Error(err)
 	}
 }

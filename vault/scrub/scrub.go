@@ -191,13 +191,15 @@ func (r *Runner) share(ctx context.Context) bool {
 	return err == nil
 }
 
-// pacer keeps a reader to Rate, on average. It goes by the monotonic clock: no setting of the other one makes it wait.
+// pacer keeps a reader to Rate. It goes by the monotonic clock: no setting of the other one makes it wait. A stretch that was
+// slower earns no burst afterwards: the count begins anew.
 func pacer() func(context.Context, int64) error {
 	began, read := time.Now(), int64(0)
 	return func(ctx context.Context, n int64) error {
 		read += n
 		ahead := time.Duration(float64(read)/Rate*float64(time.Second)) - time.Since(began)
 		if ahead <= 0 {
+			began, read = time.Now(), 0
 			return ctx.Err()
 		}
 		wait := time.NewTimer(ahead)
