@@ -45,7 +45,7 @@ type AuditEntry struct {
 
 // Audit asks the audit log. Errors: ErrNotAllowed, ErrBadQuestion.
 func (s *Service) Audit(ctx context.Context, who Caller, q AuditQuestion) (AuditAnswer, error) {
-	if err := allowed(who, ActAudit); err != nil {
+	if err := s.allow(ctx, who, ActAudit); err != nil {
 		return AuditAnswer{}, err
 	}
 	return s.vault.Audit(ctx, q)

@@ -78,7 +78,7 @@ type Erased struct {
 
 // Keys tells how the keys stand.
 func (s *Service) Keys(ctx context.Context, who Caller) (Keys, error) {
-	if err := allowed(who, ActKeys); err != nil {
+	if err := s.allow(ctx, who, ActKeys); err != nil {
 		return Keys{}, err
 	}
 	return s.vault.Keys(ctx)
@@ -86,7 +86,7 @@ func (s *Service) Keys(ctx context.Context, who Caller) (Keys, error) {
 
 // Erase erases calls for good. Errors: ErrNoCall, ErrBadQuestion, ErrSignIn, ErrNotAllowed, and nothing was ordered.
 func (s *Service) Erase(ctx context.Context, who Caller, e Erasure) (Erased, error) {
-	if err := allowed(who, ActErase); err != nil {
+	if err := s.allow(ctx, who, ActErase); err != nil {
 		return Erased{}, err
 	}
 	if len(e.Calls) == 0 || len(e.Calls) > maxErased {
@@ -95,7 +95,10 @@ func (s *Service) Erase(ctx context.Context, who Caller, e Erasure) (Erased, err
 	return s.vault.Erase(ctx, e)
 }
 
-func (o opened) Keys(context.Context) (Keys, error) {
+func (o opened) Keys(ctx context.Context) (Keys, error) {
+	if err := o.note(ctx, machine, entry.KeysShown, nil); err != nil {
+		return Keys{}, err
+	}
 	st := o.vault.KeyState()
 	k := Keys{Vault: hex.EncodeToString(st.VaultID[:]), Epoch: st.Epoch, Written: st.Written, Doomed: st.Doomed, Due: st.Due, Orders: st.Waiting,
 		Commits: Commits{Today: st.Wear.Today, Budget: st.Wear.Budget, Total: st.Wear.Total}, Chip: st.Chip, Custody: st.Custody,
@@ -189,6 +192,7 @@ func (o opened) signIn(ctx context.Context, act Act, as string, password secret.
 	name, roles, err := s.Who()
 	if err == nil && !roles.Has(book.Controller) {
 		err = fmt.Errorf("%w: %s, who is no Controller", ErrNotAllowed, act)
+		err = errors.Join(err, o.denied(ctx, entry.Somebody(s.Person), act))
 	}
 	if err != nil {
 		s.End()

@@ -65,7 +65,7 @@ func PeopleOrders() []string {
 
 // People does something about people. Errors: ErrNotAllowed, ErrSignIn, ErrBadQuestion, ErrWrongCode.
 func (s *Service) People(ctx context.Context, who Caller, order PeopleOrder) (PeopleDone, error) {
-	if err := allowed(who, ActPeople); err != nil {
+	if err := s.allow(ctx, who, ActPeople); err != nil {
 		return PeopleDone{}, err
 	}
 	if !slices.Contains(PeopleOrders(), order.Do) {

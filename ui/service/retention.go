@@ -73,7 +73,7 @@ type Hold struct {
 // Retention does something about how long recordings are kept, and says how it stands then.
 // Errors: ErrNotAllowed, ErrSignIn, ErrBadQuestion, ErrNoCall.
 func (s *Service) Retention(ctx context.Context, who Caller, o RetentionOrder) (Retention, error) {
-	if err := allowed(who, ActRetention); err != nil {
+	if err := s.allow(ctx, who, ActRetention); err != nil {
 		return Retention{}, err
 	}
 	if !slices.Contains(RetentionOrders(), o.Do) {
@@ -88,6 +88,9 @@ func (s *Service) Retention(ctx context.Context, who Caller, o RetentionOrder) (
 func (o opened) Retention(ctx context.Context, order RetentionOrder) (Retention, error) {
 	k := o.vault.Retention()
 	if order.Do == "list" {
+		if err := o.note(ctx, machine, entry.RetentionShown, nil); err != nil {
+			return Retention{}, err
+		}
 		return retentionOf(k), nil
 	}
 	who, by, err := o.controller(ctx, ActRetention, order.As, order.Password, order.Code)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"linekeep/vault/audit"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/check"
 	"linekeep/vault/scrub"
 	"linekeep/vault/secret"
@@ -34,7 +36,7 @@ type Scrubbed struct {
 
 // Scrub reads the vault again, or says how far that is. Errors: ErrBadQuestion, ErrSignIn, ErrNotAllowed.
 func (s *Service) Scrub(ctx context.Context, who Caller, o Scrubbing) (Scrubbed, error) {
-	if err := allowed(who, ActScrub); err != nil {
+	if err := s.allow(ctx, who, ActScrub); err != nil {
 		return Scrubbed{}, err
 	}
 	switch o.Do {
@@ -53,6 +55,9 @@ func (s *Service) Scrub(ctx context.Context, who Caller, o Scrubbing) (Scrubbed,
 func (o opened) Scrub(ctx context.Context, q Scrubbing) (Scrubbed, error) {
 	switch q.Do {
 	case ScrubNow:
+		if err := o.note(ctx, machine, entry.Check, nil, audit.Say("asked", q.Do)); err != nil {
+			return Scrubbed{}, err
+		}
 		o.vault.Scrub()
 	case ScrubDeep:
 		return o.deep(ctx, q)
@@ -69,7 +74,11 @@ func (o opened) deep(ctx context.Context, q Scrubbing) (Scrubbed, error) {
 	}
 	defer session.End()
 	if !session.Holds() {
-		return Scrubbed{}, fmt.Errorf("%w: %s holds no custody key", ErrNotAllowed, q.As)
+		err := fmt.Errorf("%w: %s holds no custody key", ErrNotAllowed, q.As)
+		return Scrubbed{}, errors.Join(err, o.denied(ctx, entry.Somebody(session.Person), ActScrub))
+	}
+	if err := o.note(ctx, entry.Somebody(session.Person), entry.Check, nil, audit.Say("asked", q.Do)); err != nil {
+		return Scrubbed{}, err
 	}
 	report, err := o.vault.CheckHearing(ctx, session)
 	if errors.Is(err, check.ErrStop) {

@@ -49,6 +49,8 @@ type Vault interface {
 	Erase(ctx context.Context, e Erasure) (Erased, error)
 	Retention(ctx context.Context, o RetentionOrder) (Retention, error)
 	People(ctx context.Context, o PeopleOrder) (PeopleDone, error)
+	// Denied writes down that somebody asked for what the table does not allow them.
+	Denied(ctx context.Context, who Caller, a Act) error
 }
 
 // Query says which calls: those that meet everything that is given. What is zero does not matter.
@@ -134,8 +136,8 @@ func (s *Service) WithButton(press func()) *Service {
 }
 
 // Press presses the simulated button. Errors: ErrNoButton where there is a real one, or none.
-func (s *Service) Press(_ context.Context, who Caller) error {
-	if err := allowed(who, ActPress); err != nil {
+func (s *Service) Press(ctx context.Context, who Caller) error {
+	if err := s.allow(ctx, who, ActPress); err != nil {
 		return err
 	}
 	if s.press == nil {
@@ -147,7 +149,7 @@ func (s *Service) Press(_ context.Context, who Caller) error {
 
 // Status is how the box is.
 func (s *Service) Status(ctx context.Context, who Caller) (api.Status, error) {
-	if err := allowed(who, ActStatus); err != nil {
+	if err := s.allow(ctx, who, ActStatus); err != nil {
 		return api.Status{}, err
 	}
 	return s.status(ctx), nil
@@ -155,7 +157,7 @@ func (s *Service) Status(ctx context.Context, who Caller) (api.Status, error) {
 
 // Lines is how the lines are.
 func (s *Service) Lines(ctx context.Context, who Caller) ([]api.Line, error) {
-	if err := allowed(who, ActLines); err != nil {
+	if err := s.allow(ctx, who, ActLines); err != nil {
 		return nil, err
 	}
 	return s.status(ctx).Lines, nil
@@ -163,7 +165,7 @@ func (s *Service) Lines(ctx context.Context, who Caller) ([]api.Line, error) {
 
 // Calls lists what the vault holds, newest first.
 func (s *Service) Calls(ctx context.Context, who Caller, q Query) (List, error) {
-	if err := allowed(who, ActCalls); err != nil {
+	if err := s.allow(ctx, who, ActCalls); err != nil {
 		return List{}, err
 	}
 	if q.Limit <= 0 || q.Limit > maxCalls {
@@ -179,7 +181,7 @@ func (s *Service) Calls(ctx context.Context, who Caller, q Query) (List, error) 
 
 // Search finds calls by what is known of them, newest first, with masked numbers. Errors: ErrBadQuestion.
 func (s *Service) Search(ctx context.Context, who Caller, q Query) (List, error) {
-	if err := allowed(who, ActSearch); err != nil {
+	if err := s.allow(ctx, who, ActSearch); err != nil {
 		return List{}, err
 	}
 	if q.Limit <= 0 || q.Limit > maxCalls {
@@ -190,7 +192,7 @@ func (s *Service) Search(ctx context.Context, who Caller, q Query) (List, error)
 
 // Check reads everything the vault holds and says what is not as it was written.
 func (s *Service) Check(ctx context.Context, who Caller) (check.Report, error) {
-	if err := allowed(who, ActCheck); err != nil {
+	if err := s.allow(ctx, who, ActCheck); err != nil {
 		return check.Report{}, err
 	}
 	if err := s.take(ctx); err != nil {
@@ -202,7 +204,7 @@ func (s *Service) Check(ctx context.Context, who Caller) (check.Report, error) {
 
 // Play writes a copy of a call to w. Errors before the first byte: ErrNoCall, ErrWrongCode, ErrBadQuestion.
 func (s *Service) Play(ctx context.Context, who Caller, w io.Writer, p Playing) error {
-	if err := allowed(who, ActPlay); err != nil {
+	if err := s.allow(ctx, who, ActPlay); err != nil {
 		return err
 	}
 	if p.Format != Ogg && p.Format != WAV {

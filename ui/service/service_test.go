@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +33,8 @@ func (always) PressedWithin(time.Duration) bool { return true }
 type fakeVault struct {
 	limit int
 	hold  chan struct{}
+	// denied are the refusals that were written down.
+	denied []string
 }
 
 func (f *fakeVault) Find(_ context.Context, q Query) (List, error) {
@@ -68,7 +71,8 @@ func (f *fakeVault) Erase(_ context.Context, e Erasure) (Erased, error) {
 func (f *fakeVault) Check(context.Context) (check.Report, error) { return check.Report{}, nil }
 
 func TestP04_EveryActStandsInTheTable(t *testing.T) {
-	s := New(func(context.Context) api.Status { return api.Status{} }, &fakeVault{})
+	v := &fakeVault{}
+	s := New(func(context.Context) api.Status { return api.Status{} }, v)
 	try := map[Act]func(Caller) error{
 		ActStatus: func(c Caller) error { _, err := s.Status(t.Context(), c); return err },
 		ActLines:  func(c Caller) error { _, err := s.Lines(t.Context(), c); return err },
@@ -125,9 +129,14 @@ func TestP04_EveryActStandsInTheTable(t *testing.T) {
 		{ActErase, Visitor, false}, {ActErase, Machine, true}, {ActErase, "", false},
 		{ActPlay, Visitor, false}, {ActPlay, Machine, true}, {ActPlay, "", false},
 	} {
+		v.denied = nil
 		err := try[c.act](c.who)
 		if got := !errors.Is(err, ErrNotAllowed); got != c.want {
 			t.Errorf("%s by %q: allowed %v, want %v", c.act, c.who, got, c.want)
+		}
+		// A rescue has no log yet.
+		if wrote := slices.Contains(v.denied, string(c.who)+" "+string(c.act)); c.act != ActRecover && wrote == c.want {
+			t.Errorf("%s by %q: a refusal in the audit log: %v", c.act, c.who, wrote)
 		}
 	}
 }
@@ -177,4 +186,9 @@ func TestAnUnknownFormatIsABadQuestion(t *testing.T) {
 
 func (f *fakeVault) Audit(context.Context, AuditQuestion) (AuditAnswer, error) {
 	return AuditAnswer{Size: 7}, nil
+}
+
+func (f *fakeVault) Denied(_ context.Context, who Caller, a Act) error {
+	f.denied = append(f.denied, string(who)+" "+string(a))
+	return nil
 }

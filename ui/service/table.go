@@ -58,6 +58,16 @@ func callers(a Act) []Caller {
 	return nil
 }
 
+// unwritten are the acts that leave no entry in the audit log, and why. Of every other one an entry stands in it before it is done.
+func unwritten() map[Act]string {
+	return map[Act]string{
+		ActStatus:  "tells nothing of any call or person, and is asked for every second",
+		ActLines:   "as status",
+		ActPress:   "a finger on the box; what the button allows is written down",
+		ActRecover: "the log does not open before the keys do: vault.Recover writes it down as soon as they did",
+	}
+}
+
 func allowed(who Caller, a Act) error {
 	if !slices.Contains(callers(a), who) {
 		return fmt.Errorf("%w: %s for %s", ErrNotAllowed, a, who)

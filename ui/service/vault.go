@@ -120,7 +120,8 @@ func (o opened) Play(ctx context.Context, w io.Writer, p Playing) error {
 	code, err := readCode(p.Code)
 	if err != nil {
 		// Which group is mistyped helps whoever types; the code itself is not in the error.
-		return fmt.Errorf("%w: %w", ErrWrongCode, err)
+		err = fmt.Errorf("%w: %w", ErrWrongCode, err)
+		return errors.Join(err, o.denied(ctx, machine, ActPlay, id))
 	}
 	defer secret.Collect() // deferred first: the last thing, when nobody holds anything any more
 	defer code.Wipe()

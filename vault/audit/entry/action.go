@@ -69,6 +69,8 @@ const (
 	Certificate Action = 148
 	KeysShown   Action = 149
 	Denied      Action = 150
+
+	RetentionShown Action = 151
 )
 
 // row is an act as the documentation has it.
@@ -134,7 +136,8 @@ var table = [...]row{
 	{Checkpoint, "log.checkpoint", "a signed checkpoint of this log is given out", "", ""},
 	{Certificate, "erase.certificate", "a certificate of erasure is given out", "the call", ""},
 	{KeysShown, "keys.show", "the state of the keys is shown, without any of them", "", ""},
-	{Denied, "denied", "somebody asks for what the permission table does not allow them", "", "the act"},
+	{Denied, "denied", "somebody asks for what the permission table does not allow them, or brings a recovery code that is none", "the call, where it is one", "the act"},
+	{RetentionShown, "retention.show", "holds, and what expires when, are shown", "", ""},
 }
 
 // Actions are all acts, by their numbers.
