@@ -291,3 +291,5 @@ func TestAnOrderAboutPeopleArrivesWithItsSecrets(t *testing.T) {
 func (f *fakeVault) Audit(context.Context, service.AuditQuestion) (service.AuditAnswer, error) {
 	return service.AuditAnswer{Size: 7}, nil
 }
+
+func (f *fakeVault) Denied(context.Context, service.Caller, service.Act) error { return nil }
