@@ -144,8 +144,17 @@ type Log struct {
 type part struct {
 	header
 	name string
-	f    disk.File
-	size int64 // as far as it counts
+	f    disk.File // nil but for the newest: a log of years has more files than a process may hold open
+	size int64     // as far as it counts
+}
+
+// close gives the handle back; whoever reads the file opens it anew.
+func (p *part) close() error {
+	f := p.f
+	if p.f = nil; f == nil {
+		return nil
+	}
+	return f.Close()
 }
 
 // batch is acts that are written with one sync.
@@ -331,7 +340,7 @@ func (l *Log) Close() error {
 	defer l.turn.Unlock()
 	var errs []error
 	for _, p := range l.files {
-		errs = append(errs, p.f.Close())
+		errs = append(errs, p.close())
 	}
 	if l.tree.File != nil {
 		errs = append(errs, l.tree.File.Close())

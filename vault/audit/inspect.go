@@ -61,7 +61,7 @@ func (l *Log) read(ctx context.Context) error {
 		l.head.Size = int64(l.files[n-1].first) // Walk gives what is not there with an error
 		last := *l.files[n-1]
 		end := l.head.Size
-		err := records(&last, func(r found) error {
+		err := l.records(&last, func(r found) error {
 			if r.size > 0 && r.err == nil && r.Seq == uint64(end) {
 				end++
 				last.size = r.off + r.size

@@ -107,6 +107,11 @@ func (l *Log) openParts() error {
 			continue
 		}
 		l.follows(p)
+		if n := len(l.files); n > 0 {
+			if err := l.files[n-1].close(); err != nil {
+				return errors.Join(err, p.close())
+			}
+		}
 		l.files = append(l.files, p)
 	}
 	return nil
@@ -186,7 +191,7 @@ func (l *Log) rebuild(n int) error {
 	l.head = tree.Tree{}
 	for i, p := range l.files[:n] {
 		end := int64(l.files[i+1].first)
-		err := records(p, func(r found) error {
+		err := l.records(p, func(r found) error {
 			leaf, ok := l.tree.Leaf(l.head.Size)
 			if r.err == nil {
 				leaf, ok = tlog.RecordHash(r.Core), true
@@ -294,7 +299,7 @@ func firmest(promises []promise, size int64, most promise) promise {
 func (l *Log) scan(last *part) (end int64, err error) {
 	sure, tentative := l.head, 0
 	end = headerSize
-	err = records(last, func(r found) error {
+	err = l.records(last, func(r found) error {
 		if r.err == nil && int64(r.Seq) == l.head.Size {
 			if err := l.grow(tlog.RecordHash(r.Core)); err != nil {
 				return err

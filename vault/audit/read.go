@@ -39,17 +39,17 @@ func (l *Log) Walk(ctx context.Context, from uint64, visit func(s Stored, err er
 		if end <= from {
 			continue
 		}
-		if err := walkPart(ctx, &files[i], end, from, visit); err != nil {
+		if err := l.walkPart(ctx, &files[i], end, from, visit); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func walkPart(ctx context.Context, p *part, end, from uint64, visit func(s Stored, err error) error) error {
+func (l *Log) walkPart(ctx context.Context, p *part, end, from uint64, visit func(s Stored, err error) error) error {
 	n := p.first
 	var out error
-	err := records(p, func(r found) error {
+	err := l.records(p, func(r found) error {
 		if n >= end || r.size == 0 {
 			return errStop
 		}

@@ -19,9 +19,15 @@ type found struct {
 	err       error
 }
 
-// records walks over the entries of a file, as far as it counts.
-func records(p *part, visit func(found) error) error {
-	in := bufio.NewReaderSize(io.NewSectionReader(p.f, headerSize, max(p.size-headerSize, 0)), 1<<18)
+// records walks over the entries of a file, as far as it counts. It has a handle of its own: the writer may close its own at
+// any time.
+func (l *Log) records(p *part, visit func(found) error) (err error) {
+	f, err := l.cfg.FS.Open(l.path(p.name), false)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", p.name, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	in := bufio.NewReaderSize(io.NewSectionReader(f, headerSize, max(p.size-headerSize, 0)), 1<<18)
 	var b []byte
 	for off := int64(headerSize); off < p.size; {
 		head, err := in.Peek(recordHead)

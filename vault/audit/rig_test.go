@@ -17,7 +17,7 @@ import (
 // desk is a log under test, with the real keys of a vault on a chip in memory.
 type desk struct {
 	*Log
-	t    *testing.T
+	t    testing.TB
 	chip tpm.Sealer
 	keys *keys.Keys
 	cfg  Config
@@ -32,10 +32,14 @@ func (d *desk) clock() time.Time {
 	return d.now
 }
 
-func newDesk(t *testing.T, perFile int64) *desk {
+func newDesk(t testing.TB, perFile int64) *desk {
+	t.Helper()
+	return newDeskIn(t, t.TempDir(), perFile)
+}
+
+func newDeskIn(t testing.TB, dir string, perFile int64) *desk {
 	t.Helper()
 	d := &desk{t: t, chip: tpmtest.NewMemory(), now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
-	dir := t.TempDir()
 	var err error
 	if d.keys, err = keys.Create(t.Context(), keys.Config{Dir: filepath.Join(dir, "keys"), Clock: d.clock}, d.chip); err != nil {
 		t.Fatal(err)

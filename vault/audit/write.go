@@ -92,7 +92,7 @@ func (l *Log) writable() (*part, error) {
 	}
 	if size == int64(p.first) { // broken and empty: it gets its name again
 		l.files = l.files[:len(l.files)-1]
-		if err := errors.Join(p.f.Close(), l.cfg.FS.Remove(l.path(p.name))); err != nil {
+		if err := errors.Join(p.close(), l.cfg.FS.Remove(l.path(p.name))); err != nil {
 			return nil, fmt.Errorf("remove %s, which could not be written: %w", p.name, err)
 		}
 	}
@@ -146,6 +146,11 @@ func (l *Log) begin(flags uint8) error {
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("make %s: %w", p.name, err), p.f.Close())
+	}
+	if n := len(l.files); n > 0 {
+		if err := l.files[n-1].close(); err != nil {
+			l.find(fmt.Errorf("close %s: %w", l.files[n-1].name, err)) // its entries were synced one by one
+		}
 	}
 	l.files = append(l.files, p)
 	l.mu.Lock()
