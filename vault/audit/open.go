@@ -14,6 +14,7 @@ import (
 	"linekeep/vault/audit/entry"
 	"linekeep/vault/audit/proof"
 	"linekeep/vault/audit/tree"
+	"linekeep/vault/audit/uptime"
 )
 
 // promise is what is known to have been in the log.
@@ -34,7 +35,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		cfg.FS = disk.Disk{}
 	}
 	if cfg.Uptime == nil {
-		cfg.Uptime = uptime
+		cfg.Uptime = uptime.Now
 	}
 	if cfg.perFile == 0 {
 		cfg.perFile = perFile

@@ -1,4 +1,4 @@
-package audit
+package uptime
 
 import (
 	"encoding/hex"
@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// uptime asks the kernel. What it does not tell is zero: the log goes on without.
-func uptime() (boot [16]byte, up time.Duration) {
+// Now asks the kernel. What it does not tell is zero: the log goes on without.
+func Now() (boot [16]byte, up time.Duration) {
 	if text, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		if id, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(string(text)), "-", "")); err == nil && len(id) == len(boot) {
 			boot = [16]byte(id)
