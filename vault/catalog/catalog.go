@@ -114,6 +114,7 @@ type Catalog struct {
 	loose    []Row             // in the order of the catalogue; never changed in place, queries hold it
 	byID     map[keys.ID]Row   // the same, for Row
 	blocks   []*entry          // newest end first; never changed in place
+	leaving  *entry            // is taken out of the folder at this moment, and is in blocks until that is done
 	lost     map[keys.ID]error // blocks of which not even the zone could be made again
 	findings []error
 }

@@ -2,7 +2,9 @@ package catalog_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"iter"
 	"os"
 	"path/filepath"
 	"testing"
@@ -175,5 +177,64 @@ func TestABlockOfVersion1IsReadForEver(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// written is a folder in which something is done between the disk's having a change and the catalogue's hearing of it.
+type written struct {
+	*folder.Folder
+	then func()
+}
+
+func (w *written) Put(ctx context.Context, entries ...folder.Entry) error {
+	err := w.Folder.Put(ctx, entries...)
+	if w.then != nil {
+		w.then()
+	}
+	return err
+}
+
+// TestABlockThatIsBeingRewrittenIsNotAltered: whoever reads at the moment when the disk has the new block, and the catalogue does
+// not know it yet, hears that it changed, and finds all on asking again.
+func TestABlockThatIsBeingRewrittenIsNotAltered(t *testing.T) {
+	s := newSite(t, 64)
+	all := s.rows(t, 128)
+	mustFile(t, s, all)
+	w := &written{Folder: s.folder}
+	c, err := catalog.Open(t.Context(), s.cfg, w, s.asSlots, s.o.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := 0
+	w.then = func() {
+		for name, rows := range map[string]iter.Seq2[catalog.Row, error]{"Find": c.Find(t.Context(), catalog.Query{}), "All": c.All(t.Context())} {
+			for _, err := range rows {
+				if errors.Is(err, catalog.ErrChanged) {
+					changed++
+				} else if err != nil {
+					t.Errorf("%s: %v, want ErrChanged", name, err)
+				}
+			}
+		}
+		if _, err := c.Row(all[3].ID); !errors.Is(err, catalog.ErrChanged) {
+			t.Errorf("Row: %v, want ErrChanged", err)
+		}
+	}
+	if err := c.Change(t.Context(), func(r *catalog.Row) { r.Tags = []string{"new"} }, all[3].ID); err != nil {
+		t.Fatal(err)
+	}
+	if changed != 2 {
+		t.Errorf("%d times ErrChanged, want twice", changed)
+	}
+	n := 0
+	if err := c.Still(func() error {
+		for _, err := range c.All(t.Context()) {
+			if n++; err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil || n != len(all) {
+		t.Errorf("afterwards: %d rows, %v", n, err)
 	}
 }

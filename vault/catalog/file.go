@@ -376,10 +376,13 @@ func (c *Catalog) swap(ctx context.Context, old *entry, rows []Row) error {
 		}
 		b, entries = made, append(entries, more...)
 	}
+	c.show(func() { c.leaving = old })
 	if err := c.dir.Put(ctx, entries...); err != nil {
+		c.show(func() { c.leaving = nil })
 		return err
 	}
 	c.show(func() {
+		c.leaving = nil
 		rest := slices.DeleteFunc(slices.Clone(c.blocks), func(x *entry) bool { return x == old })
 		if b != nil {
 			rest = append(rest, b)

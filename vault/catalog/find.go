@@ -94,10 +94,18 @@ func (c *Catalog) explain(b *entry, err error) error {
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if !slices.Contains(c.blocks, b) {
+	if b == c.leaving || !slices.Contains(c.blocks, b) {
 		return ErrChanged
 	}
 	return err
+}
+
+// Still runs f while nothing is filed or changed: for who must read everything, and was overtaken by changes too often. F must
+// not change anything.
+func (c *Catalog) Still(f func() error) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return f()
 }
 
 // All gives every row, for check, and looks into what no row needs too. What cannot be read comes as an error that names it.

@@ -229,7 +229,7 @@ const rowsAgain = 5
 
 // allRows are the catalogue's as they were at one moment, with what could not be read.
 func (r *run) allRows(ctx context.Context) (rows []catalog.Row, errs []error) {
-	for range rowsAgain {
+	read := func() error {
 		rows, errs = nil, nil
 		for row, err := range r.v.Catalog.All(ctx) {
 			if err != nil {
@@ -238,10 +238,14 @@ func (r *run) allRows(ctx context.Context) (rows []catalog.Row, errs []error) {
 			}
 			rows = append(rows, row)
 		}
-		if !errors.Is(errors.Join(errs...), catalog.ErrChanged) {
-			break
+		return errors.Join(errs...)
+	}
+	for range rowsAgain {
+		if !errors.Is(read(), catalog.ErrChanged) {
+			return rows, errs
 		}
 	}
+	_ = r.v.Catalog.Still(read) // errs has it
 	return rows, errs
 }
 
