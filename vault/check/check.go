@@ -99,6 +99,8 @@ type run struct {
 	underway map[keys.ID]bool
 	leaves   leaves
 	paced    error // of Pace: it ends the check
+	// went: a month was dropped meanwhile. What was held of it stands elsewhere now, maybe where this check has been already.
+	went bool
 }
 
 // Run checks the vault. An error means that the check itself could not go on; what was found until then is in the
@@ -144,7 +146,7 @@ func (r *run) all(ctx context.Context) error {
 			return err
 		}
 	}
-	r.rowsLeft()
+	r.rowsLeft(ctx)
 	r.leavesLeft()
 	r.files()
 	return ctx.Err()
@@ -250,13 +252,26 @@ func (r *run) allRows(ctx context.Context) (rows []catalog.Row, errs []error) {
 }
 
 // rowsLeft are rows that no manifest has claimed.
-func (r *run) rowsLeft() {
+func (r *run) rowsLeft(ctx context.Context) {
 	for id := range r.rows {
-		if r.young(id) || r.v.Library.Gone(id) { // erased while the check went on
+		if r.young(id) || r.v.Library.Gone(id) || r.carried(ctx, id) { // erased, or carried elsewhere, while the check went on
 			continue
 		}
 		r.find(Missing, "recording "+id.String(), "It stands in the catalogue, and its manifest is not there: it can be found, and not played.")
 	}
+}
+
+// carried says whether a recording stands elsewhere, since its month went while the check went on.
+func (r *run) carried(ctx context.Context, id keys.ID) bool {
+	if !r.went {
+		return false
+	}
+	rec, err := r.v.Library.Open(ctx, id)
+	if err != nil {
+		return false
+	}
+	rec.Close()
+	return true
 }
 
 // remember takes note of the recordings that are on their way now: they may be filed while they are looked at.

@@ -39,6 +39,7 @@ type chunk struct {
 func (r *run) month(ctx context.Context, name string) error {
 	f, release, err := r.v.Library.Months.Use(ctx, name, false)
 	if err != nil && !r.v.Library.Months.Has(name) {
+		r.went = true
 		return nil // its time was over while the check went on, which is hours for a share
 	}
 	if err != nil {

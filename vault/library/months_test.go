@@ -91,3 +91,25 @@ func TestAMonthSomebodyReadsIsOpenedForWritingWhenTheyAreDone(t *testing.T) {
 		t.Errorf("Put: %v", err)
 	}
 }
+
+// TestAMonthThatIsBeingRemovedIsThereNoMore, for whoever asks while that goes on: a check would take it for a damaged one. Where
+// the removal stops, it is there as before.
+func TestAMonthThatIsBeingRemovedIsThereNoMore(t *testing.T) {
+	now := time.Now()
+	m := newMonths(t, &now)
+	const name = "calls/standard/2026-11"
+	_, release := use(t, m, name, true)
+	release()
+	stopped := errors.New("something was brought into it")
+	for _, stop := range []error{stopped, nil} {
+		err := m.Retire(t.Context(), name, func(*folder.Folder) error {
+			if _, _, err := m.Use(t.Context(), name, false); m.Has(name) || !errors.Is(err, folder.ErrMissing) {
+				t.Errorf("while it is being removed: there %v, %v", m.Has(name), err)
+			}
+			return stop
+		})
+		if !errors.Is(err, stop) || m.Has(name) != (stop != nil) {
+			t.Errorf("Retire: %v, want %v; there %v", err, stop, m.Has(name))
+		}
+	}
+}

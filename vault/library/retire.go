@@ -88,8 +88,11 @@ func (m *Months) leaving(name string) bool {
 	return m.retiring[name]
 }
 
-// Has says whether there is such a folder, without opening it.
+// Has says whether there is such a folder, without opening it. One that is being removed is there no more.
 func (m *Months) Has(name string) bool {
+	if m.leaving(name) {
+		return false
+	}
 	_, err := os.Stat(filepath.Join(m.cfg.Dir, filepath.FromSlash(name)))
 	return !errors.Is(err, fs.ErrNotExist)
 }
