@@ -39,7 +39,7 @@ func (e *Eraser) Pass(ctx context.Context) {
 	if now := e.cfg.Clock(); e.eraseDue(now) {
 		e.turn.Lock()
 		_, err := e.carryOut(ctx)
-		if err == nil {
+		if err == nil || errors.Is(err, errLeft) { // what is left is tried again by night: each try moves the chip's counter
 			e.mu.Lock()
 			e.night, e.hurry = lastNight(now), false
 			e.mu.Unlock()
@@ -67,14 +67,16 @@ func (e *Eraser) eraseDue(now time.Time) bool {
 	orders := e.list.Orders()
 	may := e.mayCommit()
 	e.mu.Lock()
-	again, hurry, seen := len(e.again) > 0, e.hurry, e.night
+	left := func(id keys.ID) bool { return e.left[id] }
+	again, hurry, seen := slices.ContainsFunc(e.again, func(id keys.ID) bool { return !left(id) }), e.hurry, e.night
+	orders = slices.DeleteFunc(slices.Clone(orders), func(o erasure.Pending) bool { return slices.ContainsFunc(o.Calls, left) })
 	e.mu.Unlock()
 	switch {
 	case again || e.cfg.Keys.Unfinished():
 		return true
 	case hurry && may:
 		return true
-	case night.After(seen) && (len(orders) > 0 || len(e.cfg.Keys.AllDoomed()) > 0):
+	case night.After(seen) && (len(orders) > 0 || len(e.cfg.Keys.AllDoomed()) > 0): // those that are left are still doomed
 		return true
 	}
 	return slices.ContainsFunc(orders, func(o erasure.Pending) bool {
@@ -101,14 +103,20 @@ func (e *Eraser) carryOut(ctx context.Context, drops ...keys.MonthDrop) ([]erasu
 		e.thin[m.Month] = true
 	}
 	e.again = slices.DeleteFunc(e.again, func(id keys.ID) bool { return !slices.Contains(done.Left, id) })
+	e.left = make(map[keys.ID]bool)
+	for _, id := range done.Left {
+		e.left[id] = true
+	}
 	e.mu.Unlock()
 	made, err := e.certify(ctx, done)
 	e.hide()
 	e.cfg.Log.InfoContext(ctx, "erased", slog.Uint64("epoch", done.Epoch), slog.Int("orders", len(made)), slog.Int("slots", len(done.Erased)),
 		slog.Int64("bytes", done.Bytes))
-	select {
-	case e.wake <- struct{}{}: // there is something to sweep
-	default:
+	if len(made) > 0 {
+		select {
+		case e.wake <- struct{}{}: // there is something to sweep
+		default:
+		}
 	}
 	return made, err
 }

@@ -64,12 +64,13 @@ type Eraser struct {
 
 	mu      sync.Mutex // guards what follows
 	hidden  map[keys.ID]bool
-	again   []keys.ID // erased before, and there again: this is an older copy of the vault
-	failed  error     // why the last attempt did not succeed
-	since   time.Time // of the first that did not
-	hurry   bool      // somebody waits for the budget
-	night   time.Time // the last night that was seen to
-	remnant []keys.ID // erased recordings whose noise still stands in a month's folder
+	left    map[keys.ID]bool // doomed, and both copies of their shard are bad: tried again by night, or after a start
+	again   []keys.ID        // erased before, and there again: this is an older copy of the vault
+	failed  error            // why the last attempt did not succeed
+	since   time.Time        // of the first that did not
+	hurry   bool             // somebody waits for the budget
+	night   time.Time        // the last night that was seen to
+	remnant []keys.ID        // erased recordings whose noise still stands in a month's folder
 	thin    map[keys.Month]bool
 }
 
