@@ -58,7 +58,7 @@ func (o opened) Audit(ctx context.Context, q AuditQuestion) (AuditAnswer, error)
 	if q.Do == "checkpoint" {
 		act = entry.Checkpoint
 	}
-	if err := o.note(ctx, machine, act, nil, audit.Say("asked", q.Do)); err != nil {
+	if err := o.note(ctx, machine(), act, nil, audit.Say("asked", q.Do)); err != nil {
 		return AuditAnswer{}, err
 	}
 	a := AuditAnswer{Size: log.Size()}

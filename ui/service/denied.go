@@ -23,7 +23,7 @@ func (s *Service) allow(ctx context.Context, who Caller, a Act) error {
 func (o opened) Denied(ctx context.Context, who Caller, a Act) error {
 	actor := entry.Actor{Kind: entry.Visitor}
 	if who == Machine {
-		actor = machine
+		actor = machine()
 	}
 	return o.denied(ctx, actor, a)
 }

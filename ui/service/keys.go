@@ -96,7 +96,7 @@ func (s *Service) Erase(ctx context.Context, who Caller, e Erasure) (Erased, err
 }
 
 func (o opened) Keys(ctx context.Context) (Keys, error) {
-	if err := o.note(ctx, machine, entry.KeysShown, nil); err != nil {
+	if err := o.note(ctx, machine(), entry.KeysShown, nil); err != nil {
 		return Keys{}, err
 	}
 	st := o.vault.KeyState()
@@ -165,11 +165,11 @@ func (o opened) Erase(ctx context.Context, e Erasure) (Erased, error) {
 // commissioned there is none, and its calls are test calls.
 func (o opened) controller(ctx context.Context, act Act, as string, password secret.Password, code string) (who entry.Actor, name string, err error) {
 	if o.vault.Status().People.Commissioning {
-		return machine, "commissioning", nil
+		return machine(), "commissioning", nil
 	}
 	s, name, err := o.signIn(ctx, act, as, password, code)
 	if err != nil {
-		return machine, "", err
+		return machine(), "", err
 	}
 	defer s.End()
 	return entry.Somebody(s.Person), name, nil

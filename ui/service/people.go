@@ -96,7 +96,7 @@ func (o opened) People(ctx context.Context, order PeopleOrder) (PeopleDone, erro
 
 // act is what the audit log says of an order. Whom it is about is in clear by their id alone; names and roles are sealed.
 func (a acting) act() audit.Act {
-	act := audit.Act{Who: machine, What: peopleActs()[a.order.Do]}
+	act := audit.Act{Who: machine(), What: peopleActs()[a.order.Do]}
 	if a.session != nil {
 		act.Who = entry.Somebody(a.session.Person)
 	}

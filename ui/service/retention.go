@@ -88,7 +88,7 @@ func (s *Service) Retention(ctx context.Context, who Caller, o RetentionOrder) (
 func (o opened) Retention(ctx context.Context, order RetentionOrder) (Retention, error) {
 	k := o.vault.Retention()
 	if order.Do == "list" {
-		if err := o.note(ctx, machine, entry.RetentionShown, nil); err != nil {
+		if err := o.note(ctx, machine(), entry.RetentionShown, nil); err != nil {
 			return Retention{}, err
 		}
 		return retentionOf(k), nil

@@ -55,7 +55,7 @@ func (s *Service) Scrub(ctx context.Context, who Caller, o Scrubbing) (Scrubbed,
 func (o opened) Scrub(ctx context.Context, q Scrubbing) (Scrubbed, error) {
 	switch q.Do {
 	case ScrubNow:
-		if err := o.note(ctx, machine, entry.Check, nil, audit.Say("asked", q.Do)); err != nil {
+		if err := o.note(ctx, machine(), entry.Check, nil, audit.Say("asked", q.Do)); err != nil {
 			return Scrubbed{}, err
 		}
 		o.vault.Scrub()

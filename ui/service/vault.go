@@ -33,7 +33,7 @@ func (o opened) Find(ctx context.Context, q Query) (List, error) {
 	if err != nil {
 		return List{}, err
 	}
-	if err := o.note(ctx, machine, entry.Search, nil, audit.Say("terms", terms(q))); err != nil {
+	if err := o.note(ctx, machine(), entry.Search, nil, audit.Say("terms", terms(q))); err != nil {
 		return List{}, err
 	}
 	rows, err := o.vault.Find(ctx, cq)
@@ -121,7 +121,7 @@ func (o opened) Play(ctx context.Context, w io.Writer, p Playing) error {
 	if err != nil {
 		// Which group is mistyped helps whoever types; the code itself is not in the error.
 		err = fmt.Errorf("%w: %w", ErrWrongCode, err)
-		return errors.Join(err, o.denied(ctx, machine, ActPlay, id))
+		return errors.Join(err, o.denied(ctx, machine(), ActPlay, id))
 	}
 	defer secret.Collect() // deferred first: the last thing, when nobody holds anything any more
 	defer code.Wipe()
@@ -166,14 +166,14 @@ func (o opened) write(w io.Writer, r *vault.Recording, p Playing) error {
 
 // Check reads the whole vault.
 func (o opened) Check(ctx context.Context) (check.Report, error) {
-	if err := o.note(ctx, machine, entry.Check, nil); err != nil {
+	if err := o.note(ctx, machine(), entry.Check, nil); err != nil {
 		return check.Report{}, err
 	}
 	return o.vault.Check(ctx)
 }
 
 // machine is whoever is root on the box.
-var machine = entry.Actor{Kind: entry.Machine}
+func machine() entry.Actor { return entry.Actor{Kind: entry.Machine} }
 
 // note writes an act into the audit log before it is done.
 func (o opened) note(ctx context.Context, who entry.Actor, what entry.Action, about []keys.ID, details ...audit.Detail) error {

@@ -41,9 +41,8 @@ func (r *run) readLeaves(ctx context.Context) error {
 		return nil
 	}
 	err := r.v.Log(ctx, 0, func(s audit.Stored, err error) error {
-		if err != nil {
-			l.torn = true
-			return nil
+		if l.torn = l.torn || err != nil; err != nil {
+			return ctx.Err()
 		}
 		if l.began.IsZero() {
 			l.began = s.At

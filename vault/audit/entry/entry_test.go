@@ -2,7 +2,6 @@ package entry
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -13,17 +12,15 @@ import (
 	"linekeep/vault/keys/shard"
 )
 
-var update = flag.Bool("update", false, "write ACTIONS.md anew")
-
 func TestActionsAreDocumentedAndTellThemselvesApart(t *testing.T) {
-	if *update {
+	if os.Getenv("LINEKEEP_UPDATE") != "" {
 		if err := os.WriteFile("ACTIONS.md", []byte(Document()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	text, err := os.ReadFile("ACTIONS.md")
 	if err != nil || string(text) != Document() {
-		t.Errorf("ACTIONS.md is not what the table renders (go test -update): %v", err)
+		t.Errorf("ACTIONS.md is not what the table renders (LINEKEEP_UPDATE=1 go test): %v", err)
 	}
 	names := make(map[string]Action)
 	last := Action(0)
