@@ -146,6 +146,10 @@ func (r *run) all(ctx context.Context) error {
 			return err
 		}
 	}
+	r.remember() // those that were on their way and not yet known to be
+	if err := r.stillUnlogged(ctx); err != nil {
+		return err
+	}
 	r.rowsLeft(ctx)
 	r.leavesLeft()
 	r.files()

@@ -24,6 +24,9 @@ type leaves struct {
 	torn   bool                 // not every entry can be read; the log's own verification says which
 	there  map[keys.ID]bool     // recordings of which a folder holds something
 	unread map[string]bool      // folders that could not be read to their end
+	// unlogged are those that the log did not have when it was read. One may have been on its way without anybody's
+	// knowing: its slot was taken, and nothing of it stored yet.
+	unlogged map[keys.ID]string
 }
 
 const (
@@ -37,6 +40,12 @@ const (
 func (r *run) readLeaves(ctx context.Context) error {
 	l := &r.leaves
 	l.there, l.unread, l.hashes = make(map[keys.ID]bool), make(map[string]bool), make(map[keys.ID][32]byte)
+	l.unlogged = make(map[keys.ID]string)
+	return r.walkLog(ctx)
+}
+
+func (r *run) walkLog(ctx context.Context) error {
+	l := &r.leaves
 	if r.v.Log == nil {
 		return nil
 	}
@@ -79,8 +88,25 @@ func (r *run) logged(what string, m *recording.Manifest, sealed []byte) {
 	case l.torn:
 		r.find(Missing, "audit", "%s", meansTorn)
 	default:
-		r.find(Missing, what, "That it was closed does not stand in the audit log. %s", meansUnlogged)
+		l.unlogged[m.ID] = what
 	}
+}
+
+// stillUnlogged looks into the log once more for what it did not have.
+func (r *run) stillUnlogged(ctx context.Context) error {
+	l := &r.leaves
+	if len(l.unlogged) == 0 {
+		return nil
+	}
+	if err := r.walkLog(ctx); err != nil {
+		return err
+	}
+	for id, what := range l.unlogged {
+		if _, ok := l.hashes[id]; !ok && !r.young(id) && !r.v.Library.Gone(id) {
+			r.find(Missing, what, "That it was closed does not stand in the audit log. %s", meansUnlogged)
+		}
+	}
+	return nil
 }
 
 // leavesLeft are entries whose recordings no folder has anything of. It runs after rowsLeft, which names those that still
