@@ -3,8 +3,6 @@ package block
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -141,39 +139,6 @@ func TestABlockOfVersion1IsAsItWas(t *testing.T) {
 	rows, err := ReadVersion1(vectorKey(t), block, func(key []byte) ([]byte, error) { return v.Bytes(t, names[Group(key[9])]), nil })
 	if err != nil || len(rows) != 2 || rows[0].Line != "front" || rows[1].Duration != time.Second || rows[1].Number.Reveal() != "+493012345" {
 		t.Errorf("rows %+v, %v", rows, err)
-	}
-}
-
-// TestWriteVectors prints the vectors anew, for whoever changes the format.
-func TestWriteVectors(t *testing.T) {
-	if os.Getenv("LINEKEEP_WRITE_VECTORS") == "" {
-		t.Skip("only when asked")
-	}
-	rows := vectorRows(t)
-	show := func(name string, box []byte, parts ...[]byte) {
-		plain, err := seal.OpenBox(vectorKey(t), box, parts...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Printf("%s: %x\n%s box: %x\n", name, plain, name, box)
-	}
-	box, err := SealRow(vectorKey(t), rows[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := rows[0].ID.Append(nil)
-	show("plain", box, []byte("catalog row"), id)
-	block := keys.ID{Shard: 9, Slot: 1}
-	z := ZoneOf(rows)
-	if box, err = z.Seal(vectorKey(t), block); err != nil {
-		t.Fatal(err)
-	}
-	show("zone", box, []byte("catalog zone"), block.Append(nil))
-	for _, g := range Groups() {
-		if box, err = g.Seal(vectorKey(t), block, 0, rows); err != nil {
-			t.Fatal(err)
-		}
-		show(g.String(), box, []byte("catalog group"), block.Append(nil), []byte{byte(g), 0})
 	}
 }
 
