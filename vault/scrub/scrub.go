@@ -126,16 +126,17 @@ func (r *Runner) Run(ctx context.Context) error {
 	tick := time.NewTicker(period)
 	defer tick.Stop()
 	for {
-		for r.due() && ctx.Err() == nil {
-			if !r.share(ctx) {
-				break
-			}
-		}
+		// Not at once after a start: whoever moves recordings has months to open for writing, and a reader would be in the way.
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		case <-r.wake:
+		}
+		for r.due() && ctx.Err() == nil {
+			if !r.share(ctx) {
+				break
+			}
 		}
 	}
 }
