@@ -119,9 +119,7 @@ func (v *Vault) inspectCatalog(ctx context.Context, in *check.Vault) []error {
 		return []error{err}
 	}
 	v.rows = rows
-	cfg := catalog.Defaults()
-	cfg.Clock, cfg.Numbers, cfg.Hidden = v.cfg.Clock, v.cfg.Numbers, v.eraser.Hidden
-	if v.catalog, err = catalog.Open(ctx, cfg, rows, v.keys, v.log); err != nil {
+	if v.catalog, err = catalog.Open(ctx, v.catalogConfig(), rows, v.keys, v.log); err != nil {
 		return append(rows.Findings(), err)
 	}
 	in.Catalog, in.Rows = v.catalog, rows.Verify

@@ -30,6 +30,7 @@ type orders struct {
 	Round  int      // distinguishes the calls of one child from those of the next
 	Erase  []string // calls to be erased, instead of recording
 	Beside bool     // record beside the vault, as if it did not open
+	All    *alike   // do everything at once
 }
 
 const (
@@ -82,6 +83,9 @@ func child(text string) error {
 	if err != nil {
 		return err
 	}
+	if o.All != nil {
+		return o.All.run(ctx, cfg, chip, log)
+	}
 	if len(o.Erase) > 0 {
 		cfg.Clock = o.clock()
 	}
@@ -96,24 +100,44 @@ func child(text string) error {
 	return speak(ctx, v, o.Round)
 }
 
-func speak(ctx context.Context, v interface {
+// committer is a vault, open or beside one.
+type committer interface {
 	Commit(ctx context.Context, g *segment.Group) error
-}, round int) error {
+}
+
+func speak(ctx context.Context, v committer, round int) error {
+	start := time.Now().Truncate(time.Second)
+	s := speech{round: round, longest: longest, start: func() time.Time { return start }, now: time.Now, say: func(said string) error {
+		_, err := os.Stdout.WriteString(said)
+		return err
+	}}
+	return s.speak(ctx, v)
+}
+
+// speech is what a child has calls say.
+type speech struct {
+	round      int
+	longest    int              // ticks of a call
+	start, now func() time.Time // of a call, and of a group
+	say        func(said string) error
+}
+
+func (s speech) speak(ctx context.Context, v committer) error {
 	var calls [childCalls]*talk.Talk
 	var left [childCalls]int
 	begun := 0
-	start := time.Now().Truncate(time.Second)
 	tick := time.NewTicker(childTick)
 	defer tick.Stop()
 	for ; ; <-tick.C {
-		g := segment.Group{At: time.Now()}
+		g := segment.Group{At: s.now()}
 		var said strings.Builder
 		for i := range calls {
 			if calls[i] == nil {
 				begun++
-				calls[i] = talk.New(segment.Call(begun), start.Add(time.Duration(begun)*time.Millisecond))
-				calls[i].Line, calls[i].Forget = fmt.Sprintf("line-%d-%d", round, begun), true
-				left[i] = 1 + rand.IntN(longest)
+				calls[i] = talk.New(segment.Call(begun), s.start().Add(time.Duration(begun)*time.Millisecond))
+				calls[i].Line, calls[i].Forget = fmt.Sprintf("line-%d-%d", s.round, begun), true
+				fmt.Fprintf(&said, "O %s %s\n", calls[i].Line, calls[i].Start.UTC().Format(time.RFC3339Nano))
+				left[i] = 1 + rand.IntN(s.longest)
 				g.Openings = append(g.Openings, calls[i].Opening())
 			}
 			left[i]--
@@ -130,7 +154,7 @@ func speak(ctx context.Context, v interface {
 		if err := v.Commit(ctx, &g); err != nil {
 			return err
 		}
-		if _, err := os.Stdout.WriteString(said.String()); err != nil {
+		if err := s.say(said.String()); err != nil {
 			return err
 		}
 	}

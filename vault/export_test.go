@@ -17,3 +17,6 @@ func (v *Vault) ErasePass(ctx context.Context) { v.eraser.Pass(ctx) }
 
 // Step has f told before each step of a month's going.
 func (v *Vault) Step(f func(what string)) { v.step = f }
+
+// SmallBlocks has so many loose rows become a block of the catalogue.
+func SmallBlocks(c *Config, rows int) { c.blockRows = rows }

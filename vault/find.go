@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,15 +38,20 @@ func (v *Vault) openCatalog(ctx context.Context, replay *journal.Replay) (err er
 			v.outdated = true
 		}
 	}
-	cfg := catalog.Defaults()
-	cfg.Clock, cfg.Numbers, cfg.Hidden = v.cfg.Clock, v.cfg.Numbers, v.eraser.Hidden
-	if v.catalog, err = catalog.Open(ctx, cfg, v.rows, v.keys, v.log); err != nil {
+	if v.catalog, err = catalog.Open(ctx, v.catalogConfig(), v.rows, v.keys, v.log); err != nil {
 		return err
 	}
 	if len(v.catalog.Findings()) > 0 {
 		v.mender.Soon()
 	}
 	return nil
+}
+
+func (v *Vault) catalogConfig() catalog.Config {
+	c := catalog.Defaults()
+	c.Clock, c.Numbers, c.Hidden = v.cfg.Clock, v.cfg.Numbers, v.eraser.Hidden
+	c.BlockRows = cmp.Or(v.cfg.blockRows, c.BlockRows)
+	return c
 }
 
 func (v *Vault) catalogOptions() folder.Options {

@@ -101,6 +101,8 @@ type Config struct {
 	// Excluded says whether a call is of a number that is never recorded, for calls recorded while the vault was locked and
 	// nobody could look into that list: the merge leaves them out. May be nil.
 	Excluded func(catalog.Row) bool
+
+	blockRows int // loose rows that become a block of the catalogue, where a test wants many; zero for its default
 }
 
 // Defaults is the configuration of a vault in dir with one retention class.
