@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"linekeep/vault/erasure"
 	"linekeep/vault/keys"
 )
 
@@ -33,7 +32,7 @@ type ShardState struct {
 // KeyState tells how the keys stand. It never waits for the disk or the chip.
 func (v *Vault) KeyState() KeyState {
 	return KeyState{VaultID: v.keys.VaultID(), Epoch: v.keys.Epoch(), Written: v.keys.Written(), Shards: v.shardStates(),
-		Doomed: len(v.keys.AllDoomed()), Due: v.keys.Due(), Chip: erasure.Fingerprint(v.keys.Chip()),
+		Doomed: len(v.keys.AllDoomed()), Due: v.keys.Due(), Chip: v.keys.Chip().Fingerprint(),
 		Custody: v.people().Fingerprint, Erasing: v.eraser.Status()}
 }
 

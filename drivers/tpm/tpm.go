@@ -9,8 +9,11 @@ package tpm
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -57,6 +60,17 @@ type Identity struct {
 	Storage []byte // name of the storage key (TPM 2.0 Part 1, 16): two bytes of algorithm, SHA-256
 	Counter []byte // name of the counter's index as it is once the counter was written
 	Attest  []byte // P-256 public key, PKIX DER: it signs certificates
+}
+
+// Fingerprint of the chip's attestation key, to be compared with what the box shows: the first 20 bytes of its SHA-256.
+func (i Identity) Fingerprint() string {
+	sum := sha256.Sum256(i.Attest)
+	text := strings.ToUpper(hex.EncodeToString(sum[:20]))
+	var parts []string
+	for ; text != ""; text = text[4:] {
+		parts = append(parts, text[:4])
+	}
+	return strings.Join(parts, " ")
 }
 
 // Sealer is the part of a Chip that the vault's root needs. Its methods may be called from several goroutines;

@@ -16,7 +16,6 @@ import (
 	"linekeep/ui/api"
 	"linekeep/ui/service"
 	"linekeep/vault/check"
-	"linekeep/vault/secret"
 )
 
 // ErrNoDaemon reports that nothing answers on the socket.
@@ -79,7 +78,17 @@ func (c *Client) Calls(ctx context.Context, q service.Query) (list service.List,
 
 // Play copies a call to w. After an error, what was written is not a whole copy.
 func (c *Client) Play(ctx context.Context, w io.Writer, p service.Playing) error {
-	resp, err := c.askPlay(ctx, p)
+	body, err := writeSecret(func() any {
+		return struct {
+			service.Playing
+			Code string
+		}{p, text(p.Code)}
+	})
+	defer func() { clear(body) }()
+	if err != nil {
+		return err
+	}
+	resp, err := c.do(ctx, http.MethodPost, pathPlay, body)
 	if err != nil {
 		return err
 	}
@@ -91,27 +100,6 @@ func (c *Client) Play(ctx context.Context, w io.Writer, p service.Playing) error
 		return fmt.Errorf("the copy broke off: %s", text)
 	}
 	return nil
-}
-
-// askPlay writes the code out for the way, which is a socket of this box, and wipes what it wrote.
-func (c *Client) askPlay(ctx context.Context, p service.Playing) (*http.Response, error) {
-	var body []byte
-	defer func() { clear(body) }()
-	var err error
-	secret.Do(func() {
-		question := struct {
-			service.Playing
-			Code string // in the place of the one that is never marshalled
-		}{Playing: p}
-		if !p.Code.IsZero() {
-			p.Code.Use(func(b []byte) { question.Code = string(b) })
-		}
-		body, err = json.Marshal(question)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("ask for a copy: %w", err)
-	}
-	return c.do(ctx, http.MethodPost, pathPlay, body)
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, body []byte, into any) error {

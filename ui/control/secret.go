@@ -19,14 +19,22 @@ func readSecret(w http.ResponseWriter, r *http.Request, q any) (err error) {
 	return err
 }
 
-// askSecret asks a question with secrets in it. Question makes what is sent: with the text of a
-// secret in the place of the field that is never marshalled.
-func (c *Client) askSecret(ctx context.Context, path string, question func() any, into any) (err error) {
-	var body []byte
-	defer func() { clear(body) }() // the way is a socket of this box
+// writeSecret writes a question with secrets in it, for the way, which is a socket of this box. Question makes what is sent: with the
+// text of a secret in the place of the field that is never marshalled. The caller clears what it gets.
+func writeSecret(question func() any) (body []byte, err error) {
 	secret.Do(func() { body, err = json.Marshal(question()) })
 	if err != nil {
-		return fmt.Errorf("write the question: %w", err)
+		return body, fmt.Errorf("write the question: %w", err)
+	}
+	return body, nil
+}
+
+// askSecret asks a question with secrets in it.
+func (c *Client) askSecret(ctx context.Context, path string, question func() any, into any) error {
+	body, err := writeSecret(question)
+	defer func() { clear(body) }()
+	if err != nil {
+		return err
 	}
 	return c.ask(ctx, http.MethodPost, path, body, into)
 }

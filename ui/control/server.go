@@ -140,15 +140,9 @@ func (s *Server) press(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) play(w http.ResponseWriter, r *http.Request) {
 	var p service.Playing
-	var err error
-	secret.Do(func() {
-		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion))
-		dec.DisallowUnknownFields()
-		err = dec.Decode(&p)
-	})
+	err := readSecret(w, r, &p)
 	defer p.Code.Wipe()
 	if err != nil {
-		// What was sent may hold the code, so it is not repeated.
 		s.refuse(w, r, fmt.Errorf("%w: not a question to play a call", service.ErrBadQuestion))
 		return
 	}

@@ -2,8 +2,6 @@ package erasure
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"strings"
@@ -40,17 +38,6 @@ func (c Certificate) Verify() (counter uint64, err error) {
 	return counter, nil
 }
 
-// Fingerprint of the chip's attestation key, to be compared with what the box shows: the first 20 bytes of its SHA-256.
-func Fingerprint(chip tpm.Identity) string {
-	sum := sha256.Sum256(chip.Attest)
-	text := strings.ToUpper(hex.EncodeToString(sum[:20]))
-	var parts []string
-	for ; text != ""; text = text[4:] {
-		parts = append(parts, text[:4])
-	}
-	return strings.Join(parts, " ")
-}
-
 // Words say what the certificate says, for people.
 func (c Certificate) Words() string {
 	const layout = "Monday 2 January 2006, 15:04:05 MST"
@@ -67,7 +54,7 @@ func (c Certificate) Words() string {
 	fmt.Fprintf(&b, "Reason:   %s\n", reason(e.Why))
 	fmt.Fprintf(&b, "Vault:    %x\n", e.VaultID)
 	fmt.Fprintf(&b, "Epoch:    %d. The security chip's counter has reached it and never goes back; no key of an earlier epoch opens any more.\n", e.Epoch)
-	fmt.Fprintf(&b, "Chip:     %s\n", Fingerprint(c.Chip))
+	fmt.Fprintf(&b, "Chip:     %s\n", c.Chip.Fingerprint())
 	return b.String()
 }
 

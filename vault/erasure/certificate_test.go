@@ -20,7 +20,7 @@ func TestACertificateIsVerifiedWithNothingElse(t *testing.T) {
 	p.Calls = append(p.Calls, keys.ID{Shard: 7, Slot: 43})
 	c := d.mustDone(p)
 	text := c.Text()
-	for _, want := range []string{"Certificate of erasure 1", "Calls:    7-1, 7-43", "a person asked for it (order)", "Epoch:    2.", Fingerprint(d.who)} {
+	for _, want := range []string{"Certificate of erasure 1", "Calls:    7-1, 7-43", "a person asked for it (order)", "Epoch:    2.", d.who.Fingerprint()} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in:\n%s", want, text)
 		}

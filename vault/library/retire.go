@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"linekeep/vault/folder"
+	"linekeep/vault/keys/pair"
 )
 
 // Retire removes a folder, which gives its room back to the disk. Before that, last looks at it once more, while nobody else can:
@@ -36,7 +37,7 @@ func (m *Months) Retire(ctx context.Context, name string, last func(f *folder.Fo
 	if err := os.Rename(path, path+goneSuffix); err != nil {
 		return fmt.Errorf("remove %s: %w", name, err)
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := (pair.Disk{}).SyncDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("remove %s: %w", name, err)
 	}
 	if err := os.RemoveAll(path + goneSuffix); err != nil {
@@ -95,13 +96,4 @@ func (m *Months) Has(name string) bool {
 	}
 	_, err := os.Stat(filepath.Join(m.cfg.Dir, filepath.FromSlash(name)))
 	return !errors.Is(err, fs.ErrNotExist)
-}
-
-func syncDir(path string) (err error) {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	return d.Sync()
 }

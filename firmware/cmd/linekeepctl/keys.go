@@ -159,7 +159,7 @@ func (p program) certificate(args []string) error {
 	}
 	if p.json {
 		return p.sayJSON(map[string]any{"number": c.Entry.Number, "calls": ids(c), "why": c.Entry.Why.String(), "ordered": c.Entry.Ordered,
-			"erased": c.Entry.Erased, "vault": fmt.Sprintf("%x", c.Entry.VaultID), "epoch": c.Entry.Epoch, "counter": counter, "chip": erasure.Fingerprint(c.Chip)})
+			"erased": c.Entry.Erased, "vault": fmt.Sprintf("%x", c.Entry.VaultID), "epoch": c.Entry.Epoch, "counter": counter, "chip": c.Chip.Fingerprint()})
 	}
 	_, err = fmt.Fprintf(p.out, "%s\nSigned by that chip, whose counter stood at %d. Compare the chip with what the box shows: linekeepctl keys.\n", c.Words(), counter)
 	return err

@@ -7,8 +7,9 @@
 package disk
 
 import (
-	"errors"
 	"os"
+
+	"linekeep/vault/keys/pair"
 )
 
 // FS is what a Log does to the disk. Disk is the real one; tests cut the power between its steps.
@@ -33,8 +34,8 @@ type File interface {
 	Close() error
 }
 
-// Disk is the real file system.
-type Disk struct{}
+// Disk is the real file system: that of small files in pairs, and files that stay open.
+type Disk struct{ pair.Disk }
 
 var _ FS = Disk{}
 
@@ -61,37 +62,3 @@ func (Disk) Open(path string, create bool) (File, error) {
 	}
 	return diskFile{f}, nil
 }
-
-// Rename renames; the folder is not synced.
-func (Disk) Rename(from, to string) error { return os.Rename(from, to) }
-
-// Remove removes; the folder is not synced.
-func (Disk) Remove(path string) error { return os.Remove(path) }
-
-// SyncDir syncs a folder.
-func (Disk) SyncDir(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	return d.Sync()
-}
-
-// List lists the files of a folder.
-func (Disk) List(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		if !e.IsDir() {
-			names = append(names, e.Name())
-		}
-	}
-	return names, nil
-}
-
-// MkdirAll makes folders that only their owner may enter.
-func (Disk) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o700) }

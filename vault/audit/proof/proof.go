@@ -1,7 +1,6 @@
 package proof
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -138,15 +137,4 @@ func ParseKey(line string) (vaultID [16]byte, chip tpm.Identity, err error) {
 		return vaultID, chip, fmt.Errorf("%w: the key is mistyped", ErrBad)
 	}
 	return vaultID, chip, nil
-}
-
-// Fingerprint of a chip's key, as the box prints it: the first 20 bytes of the SHA-256 of its attestation key.
-func Fingerprint(chip tpm.Identity) string {
-	sum := sha256.Sum256(chip.Attest)
-	text := strings.ToUpper(hex.EncodeToString(sum[:20]))
-	var parts []string
-	for ; text != ""; text = text[4:] {
-		parts = append(parts, text[:4])
-	}
-	return strings.Join(parts, " ")
 }
