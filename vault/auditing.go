@@ -10,13 +10,18 @@ import (
 	"linekeep/vault/audit"
 	"linekeep/vault/audit/entry"
 	"linekeep/vault/audit/proof"
+	"linekeep/vault/catalog"
 	"linekeep/vault/custody/backoff"
+	"linekeep/vault/custody/book"
 	"linekeep/vault/custody/office"
+	"linekeep/vault/custody/password"
 	"linekeep/vault/erasure"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
 	"linekeep/vault/past"
 	"linekeep/vault/register/ledger"
+	"linekeep/vault/retention"
+	"linekeep/vault/retention/hold"
 )
 
 // openJournal opens the journal, and what it counts: the audit log and the register.
@@ -45,7 +50,8 @@ func (v *Vault) pastConfig(replay *journal.Replay) past.Config {
 // refused tells a refusal from a failure.
 func refused(err error) bool {
 	for _, e := range []error{office.ErrNotAllowed, office.ErrDenied, office.ErrLocked, office.ErrEnded, office.ErrNoGrant, office.ErrLastHolder,
-		office.ErrNotHandedOver, office.ErrHandedOver, office.ErrOtherChip, backoff.ErrWait, ErrWrongCode, ErrNotThere, ErrNotFiled} {
+		office.ErrNotHandedOver, office.ErrHandedOver, office.ErrOtherChip, office.ErrBadPerson, office.ErrNoPerson, office.ErrUnclaimed, book.ErrNoEntry, password.ErrWeak,
+		backoff.ErrWait, ErrWrongCode, ErrNotThere, ErrNotFiled, ErrHeld, catalog.ErrQuery, hold.ErrBad, hold.ErrNone, retention.ErrNothingAsked, audit.ErrNotThere} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -52,52 +52,53 @@ func (s *Service) Audit(ctx context.Context, who Caller, q AuditQuestion) (Audit
 }
 
 // Audit answers from the log of an open vault. That it was read stands in it.
-func (o opened) Audit(ctx context.Context, q AuditQuestion) (AuditAnswer, error) {
-	log := o.vault.Audit()
+func (o opened) Audit(ctx context.Context, q AuditQuestion) (a AuditAnswer, err error) {
 	act := entry.LogRead
 	if q.Do == "checkpoint" {
 		act = entry.Checkpoint
 	}
-	if err := o.note(ctx, machine(), act, nil, audit.Say("asked", q.Do)); err != nil {
-		return AuditAnswer{}, err
-	}
-	a := AuditAnswer{Size: log.Size()}
+	err = o.do(ctx, machine(), act, nil, func() error { return o.askLog(ctx, q, &a) }, audit.Say("asked", q.Do))
+	return a, err
+}
+
+func (o opened) askLog(ctx context.Context, q AuditQuestion, a *AuditAnswer) error {
+	log := o.vault.Audit()
+	a.Size = log.Size()
 	switch q.Do {
 	case "verify":
-		earlier, err := checkpoints(q.Earlier)
+		earlier, err := Checkpoints(q.Earlier)
 		if err != nil {
-			return a, err
+			return err
 		}
 		r, err := log.Verify(ctx, earlier...)
 		if err != nil {
-			return a, fmt.Errorf("verify the audit log: %w", err)
+			return fmt.Errorf("verify the audit log: %w", err)
 		}
 		a.Size = r.Entries
 		for _, f := range append(log.Findings(), r.Findings...) {
 			a.Findings = append(a.Findings, f.Error())
 		}
-		return a, nil
+		return nil
 	case "checkpoint":
 		c, err := log.Checkpoint(ctx)
 		if err != nil {
-			return a, err
+			return err
 		}
-		st := o.vault.KeyState()
-		a.Size, a.Checkpoint, a.Key, a.Chip = c.Size, string(c.Note), log.Key(), st.Chip
-		return a, nil
+		a.Size, a.Checkpoint, a.Key, a.Chip = c.Size, string(c.Note), log.Key(), o.vault.KeyState().Chip
+		return nil
 	case "list":
-		return a, listEntries(ctx, log, q.Last, &a)
+		return listEntries(ctx, log, q.Last, a)
 	case "prove":
 		p, err := log.Prove(ctx, q.Entry)
 		a.Proof, a.Key = string(p.Text()), log.Key()
-		return a, err
+		return err
 	}
-	return a, fmt.Errorf("%w: %q is nothing to ask of the audit log", ErrBadQuestion, q.Do)
+	return fmt.Errorf("%w: %q is nothing to ask of the audit log", ErrBadQuestion, q.Do)
 }
 
-// checkpoints reads those that somebody brought. Whether the chip signed them the caller finds out: what an auditor kept may be of
-// a chip that is gone.
-func checkpoints(text string) ([]proof.Checkpoint, error) {
+// Checkpoints reads those that somebody brought. Whether the chip signed them the caller finds out: what an auditor kept may be of
+// a chip that is gone. Errors: ErrBadQuestion.
+func Checkpoints(text string) ([]proof.Checkpoint, error) {
 	notes, rest := proof.Split([]byte(text))
 	if len(rest) > 0 {
 		return nil, fmt.Errorf("%w: these are no checkpoints", ErrBadQuestion)

@@ -96,7 +96,7 @@ func (s *Service) Erase(ctx context.Context, who Caller, e Erasure) (Erased, err
 }
 
 func (o opened) Keys(ctx context.Context) (Keys, error) {
-	if err := o.note(ctx, machine(), entry.KeysShown, nil); err != nil {
+	if err := o.do(ctx, machine(), entry.KeysShown, nil, done); err != nil {
 		return Keys{}, err
 	}
 	st := o.vault.KeyState()
@@ -140,10 +140,14 @@ func (o opened) Erase(ctx context.Context, e Erasure) (Erased, error) {
 	if err != nil {
 		return Erased{}, err
 	}
-	if err := o.note(ctx, who, entry.EraseOrder, ids, audit.Say("why", why.String())); err != nil {
-		return Erased{}, err
-	}
-	made, err := o.vault.Erase(ctx, why, ids...)
+	var made []erasure.Certificate
+	var waits error // the order stands, and is carried out later
+	err = o.do(ctx, who, entry.EraseOrder, ids, func() (err error) {
+		if made, err = o.vault.Erase(ctx, why, ids...); errors.Is(err, vault.ErrErasureWaits) {
+			waits, err = err, nil
+		}
+		return err
+	}, audit.Say("why", why.String()))
 	done := Erased{Calls: e.Calls}
 	for _, c := range made {
 		done.Certificates = append(done.Certificates, string(c.Text()))
@@ -153,10 +157,10 @@ func (o opened) Erase(ctx context.Context, e Erasure) (Erased, error) {
 		return Erased{}, fmt.Errorf("%w: %w", ErrNoCall, err)
 	case errors.Is(err, vault.ErrHeld):
 		return Erased{}, fmt.Errorf("%w: %w", ErrNotAllowed, err)
-	case errors.Is(err, vault.ErrErasureWaits):
-		done.Waits = err.Error()
 	case err != nil:
 		return Erased{}, fmt.Errorf("erase: %w", err)
+	case waits != nil:
+		done.Waits = waits.Error()
 	}
 	return done, nil
 }

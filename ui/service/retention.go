@@ -13,6 +13,7 @@ import (
 	"linekeep/vault/keys"
 	"linekeep/vault/retention"
 	"linekeep/vault/retention/hold"
+	"linekeep/vault/retention/kept"
 	"linekeep/vault/secret"
 )
 
@@ -88,7 +89,7 @@ func (s *Service) Retention(ctx context.Context, who Caller, o RetentionOrder) (
 func (o opened) Retention(ctx context.Context, order RetentionOrder) (Retention, error) {
 	k := o.vault.Retention()
 	if order.Do == "list" {
-		if err := o.note(ctx, machine(), entry.RetentionShown, nil); err != nil {
+		if err := o.do(ctx, machine(), entry.RetentionShown, nil, done); err != nil {
 			return Retention{}, err
 		}
 		return retentionOf(k), nil
@@ -97,24 +98,11 @@ func (o opened) Retention(ctx context.Context, order RetentionOrder) (Retention,
 	if err != nil {
 		return Retention{}, err
 	}
-	if err := o.noteRetention(ctx, who, order); err != nil {
-		return Retention{}, err
-	}
 	set := ""
-	switch order.Do {
-	case "set":
-		set, err = setHold(ctx, k, order, by)
-	case "end":
-		id, perr := keys.ParseID(order.Hold)
-		if perr != nil {
-			return Retention{}, fmt.Errorf("%w: %w", ErrBadQuestion, perr)
-		}
-		err = k.EndHold(ctx, id, by)
-	case "consent":
-		err = k.Consent(ctx, order.Token, by)
-	case "trust-clock":
-		err = k.Trust(ctx, by)
-	}
+	err = kept.Ordered(ctx, o.vault.Audit(), retentionAct(who, order), func(ctx context.Context) (err error) {
+		set, err = order.carryOut(ctx, k, by)
+		return err
+	})
 	for _, bad := range []error{hold.ErrBad, hold.ErrNone, retention.ErrNothingAsked} {
 		if errors.Is(err, bad) {
 			return Retention{}, fmt.Errorf("%w: %w", ErrBadQuestion, err)
@@ -131,22 +119,42 @@ func (o opened) Retention(ctx context.Context, order RetentionOrder) (Retention,
 	return r, nil
 }
 
-// noteRetention writes down what is about to be done. Ids that are none are named by the act itself.
-func (o opened) noteRetention(ctx context.Context, who entry.Actor, order RetentionOrder) error {
-	act := map[string]entry.Action{"set": entry.HoldSet, "end": entry.HoldEnd}[order.Do]
-	switch {
-	case act == 0:
-		act = entry.SettingChange
-	case act == entry.HoldSet && order.Restrict:
-		act = entry.Restrict
+// carryOut does it, and gives the id of a hold that was set. Retention writes down what it is about to do: it knows it best.
+func (o RetentionOrder) carryOut(ctx context.Context, k *retention.Keeper, by string) (set string, err error) {
+	switch o.Do {
+	case "set":
+		return setHold(ctx, k, o, by)
+	case "end":
+		id, err := keys.ParseID(o.Hold)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", hold.ErrBad, err)
+		}
+		return "", k.EndHold(ctx, id, by)
+	case "consent":
+		return "", k.Consent(ctx, o.Token, by)
 	}
-	var about []keys.ID
+	return "", k.Trust(ctx, by)
+}
+
+// retentionAct is what the log says of an order that is refused, or fails. Ids that are none are left out.
+func retentionAct(who entry.Actor, order RetentionOrder) audit.Act {
+	act := audit.Act{Who: who, What: entry.SettingChange, Details: audit.Details{audit.Say("asked", order.Do)}}
+	switch {
+	case order.Do == "set" && order.Restrict:
+		act.What = entry.Restrict
+	case order.Do == "set":
+		act.What = entry.HoldSet
+	case order.Do == "end":
+		act.What = entry.HoldEnd
+	case order.Do == "consent":
+		act.What = entry.Consent
+	}
 	for _, text := range append(slices.Clone(order.Calls), order.Hold) {
 		if id, err := keys.ParseID(text); err == nil {
-			about = append(about, id)
+			act.About = append(act.About, id)
 		}
 	}
-	return o.note(ctx, who, act, about, audit.Say("asked", order.Do), audit.Say("reason", order.Reason))
+	return act
 }
 
 func setHold(ctx context.Context, k *retention.Keeper, order RetentionOrder, by string) (string, error) {
@@ -157,7 +165,7 @@ func setHold(ctx context.Context, k *retention.Keeper, order RetentionOrder, by 
 	for _, call := range order.Calls {
 		id, err := keys.ParseID(call)
 		if err != nil {
-			return "", fmt.Errorf("%w: %q is not the id of a call", ErrBadQuestion, call)
+			return "", fmt.Errorf("%w: %q is not the id of a call", hold.ErrBad, call)
 		}
 		h.Calls = append(h.Calls, id)
 	}

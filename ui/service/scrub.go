@@ -55,10 +55,9 @@ func (s *Service) Scrub(ctx context.Context, who Caller, o Scrubbing) (Scrubbed,
 func (o opened) Scrub(ctx context.Context, q Scrubbing) (Scrubbed, error) {
 	switch q.Do {
 	case ScrubNow:
-		if err := o.note(ctx, machine(), entry.Check, nil, audit.Say("asked", q.Do)); err != nil {
+		if err := o.do(ctx, machine(), entry.Check, nil, func() error { o.vault.Scrub(); return nil }, audit.Say("asked", q.Do)); err != nil {
 			return Scrubbed{}, err
 		}
-		o.vault.Scrub()
 	case ScrubDeep:
 		return o.deep(ctx, q)
 	}
@@ -77,10 +76,11 @@ func (o opened) deep(ctx context.Context, q Scrubbing) (Scrubbed, error) {
 		err := fmt.Errorf("%w: %s holds no custody key", ErrNotAllowed, q.As)
 		return Scrubbed{}, errors.Join(err, o.denied(ctx, entry.Somebody(session.Person), ActScrub))
 	}
-	if err := o.note(ctx, entry.Somebody(session.Person), entry.Check, nil, audit.Say("asked", q.Do)); err != nil {
-		return Scrubbed{}, err
-	}
-	report, err := o.vault.CheckHearing(ctx, session)
+	var report check.Report
+	err = o.do(ctx, entry.Somebody(session.Person), entry.Check, nil, func() (err error) {
+		report, err = o.vault.CheckHearing(ctx, session)
+		return err
+	}, audit.Say("asked", q.Do))
 	if errors.Is(err, check.ErrStop) {
 		err = fmt.Errorf("%w: the session ended before everything was read", ErrSignIn)
 	}

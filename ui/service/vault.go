@@ -33,22 +33,27 @@ func (o opened) Find(ctx context.Context, q Query) (List, error) {
 	if err != nil {
 		return List{}, err
 	}
-	if err := o.note(ctx, machine(), entry.Search, nil, audit.Say("terms", terms(q))); err != nil {
+	var rows []catalog.Row
+	var partly error // part of the catalogue cannot be read; what can be is worth having
+	err = o.do(ctx, machine(), entry.Search, nil, func() (err error) {
+		rows, partly = o.vault.Find(ctx, cq)
+		if errors.Is(partly, catalog.ErrQuery) {
+			return fmt.Errorf("%w: %w", ErrBadQuestion, partly)
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("look into the catalogue: %w", ctx.Err())
+		}
+		return nil
+	}, audit.Say("terms", terms(q)))
+	if err != nil {
 		return List{}, err
-	}
-	rows, err := o.vault.Find(ctx, cq)
-	if errors.Is(err, catalog.ErrQuery) {
-		return List{}, fmt.Errorf("%w: %w", ErrBadQuestion, err)
-	}
-	if ctx.Err() != nil {
-		return List{}, fmt.Errorf("look into the catalogue: %w", ctx.Err())
 	}
 	l := List{Calls: make([]Call, 0, len(rows))}
 	for i := range rows {
 		l.Calls = append(l.Calls, call(&rows[i]))
 	}
-	if err != nil { // part of the catalogue cannot be read; what can be is worth having
-		l.Incomplete = err.Error()
+	if partly != nil {
+		l.Incomplete = partly.Error()
 	}
 	return l, nil
 }
@@ -165,21 +170,21 @@ func (o opened) write(w io.Writer, r *vault.Recording, p Playing) error {
 }
 
 // Check reads the whole vault.
-func (o opened) Check(ctx context.Context) (check.Report, error) {
-	if err := o.note(ctx, machine(), entry.Check, nil); err != nil {
-		return check.Report{}, err
-	}
-	return o.vault.Check(ctx)
+func (o opened) Check(ctx context.Context) (r check.Report, err error) {
+	err = o.do(ctx, machine(), entry.Check, nil, func() (err error) { r, err = o.vault.Check(ctx); return err })
+	return r, err
 }
 
 // machine is whoever is root on the box.
 func machine() entry.Actor { return entry.Actor{Kind: entry.Machine} }
 
-// note writes an act into the audit log before it is done.
-func (o opened) note(ctx context.Context, who entry.Actor, what entry.Action, about []keys.ID, details ...audit.Detail) error {
-	_, err := o.vault.Audit().Append(ctx, audit.Act{Who: who, What: what, About: about, Details: details})
-	return err
+// do writes an act into the audit log and then does it; where it is refused or fails, a second entry says so.
+func (o opened) do(ctx context.Context, who entry.Actor, what entry.Action, about []keys.ID, do func() error, details ...audit.Detail) error {
+	return o.vault.Audit().Do(ctx, audit.Act{Who: who, What: what, About: about, Details: details}, do)
 }
+
+// done is an act that cannot fail once it is written down.
+func done() error { return nil }
 
 // terms are those of a search as the log keeps them, under seal.
 func terms(q Query) string {

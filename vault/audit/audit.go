@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -219,7 +220,14 @@ func (l *Log) Do(ctx context.Context, a Act, do func() error) error {
 
 // Undone writes down that an act whose entry is n was refused or failed, and gives why back.
 func (l *Log) Undone(ctx context.Context, a Act, n uint64, why error) error {
-	a.Outcome, a.Of, a.Details, a.Hashes, a.Register = entry.Failed, n+1, Details{Say("why", why.Error())}, nil, 0
+	a.Of, a.Details = n+1, nil
+	return l.Unbegun(ctx, a, why)
+}
+
+// Unbegun writes down that an act was refused, or failed, before there was an entry of it, and gives why back.
+func (l *Log) Unbegun(ctx context.Context, a Act, why error) error {
+	a.Outcome, a.Hashes, a.Register = entry.Failed, nil, 0
+	a.Details = append(slices.Clip(a.Details), Say("why", why.Error()))
 	if l.cfg.Refused != nil && l.cfg.Refused(why) {
 		a.Outcome = entry.Refused
 	}

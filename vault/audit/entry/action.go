@@ -71,6 +71,7 @@ const (
 	Denied      Action = 150
 
 	RetentionShown Action = 151
+	Consent        Action = 152
 )
 
 // row is an act as the documentation has it.
@@ -138,6 +139,7 @@ var table = [...]row{ //nolint:gochecknoglobals // nothing changes it; a functio
 	{KeysShown, "keys.show", "the state of the keys is shown, without any of them", "", ""},
 	{Denied, "denied", "somebody asks for what the permission table does not allow them, or brings a recovery code that is none", "the call, where it is one", "the act"},
 	{RetentionShown, "retention.show", "holds, and what expires when, are shown", "", ""},
+	{Consent, "retention.consent", "a Controller lets more than half of the recordings expire at once", "the calls", "by whom"},
 }
 
 // Actions are all acts, by their numbers.

@@ -9,12 +9,39 @@ import (
 	"linekeep/vault/retention"
 )
 
+// order is somebody's order to retention, and what the log has of it.
+type order struct {
+	who   entry.Actor
+	begun bool
+	first uint64
+}
+
+type orderKey struct{}
+
+// Ordered has retention do what somebody ordered. The entry before the act is retention's own, which knows what it is about; it
+// names who ordered it. Where the order is refused or fails, whether before that entry or after it, another one says so, as of act.
+func Ordered(ctx context.Context, log *audit.Log, act audit.Act, do func(context.Context) error) error {
+	o := &order{who: act.Who}
+	err := do(context.WithValue(ctx, orderKey{}, o))
+	switch {
+	case err == nil:
+		return nil
+	case o.begun:
+		return log.Undone(ctx, act, o.first, err)
+	}
+	return log.Unbegun(ctx, act, err)
+}
+
 // Audit writes acts of retention into the audit log. Of many recordings it takes several entries, in one piece.
 func Audit(log *audit.Log) func(context.Context, retention.Act) error {
 	return func(ctx context.Context, a retention.Act) error {
+		o, _ := ctx.Value(orderKey{}).(*order)
 		one := audit.Act{Who: entry.Actor{Kind: entry.Box}, What: action(a.Deed), Under: a.Hold, Details: audit.Details{audit.Say("what", a.What)}}
-		if a.By != "" {
+		if a.By != "" { // what ends by itself under somebody's order is still the box's doing
 			one.Who.Kind = entry.Machine
+			if o != nil {
+				one.Who = o.who
+			}
 			one.Details = append(one.Details, audit.Say("by", a.By))
 		}
 		if a.Reason != "" {
@@ -28,7 +55,10 @@ func Audit(log *audit.Log) func(context.Context, retention.Act) error {
 		if len(acts) == 0 {
 			acts = append(acts, one)
 		}
-		_, err := log.Append(ctx, acts...)
+		first, err := log.Append(ctx, acts...)
+		if err == nil && o != nil && a.By != "" && !o.begun {
+			o.begun, o.first = true, first
+		}
 		return err
 	}
 }
@@ -43,6 +73,8 @@ func action(d retention.Deed) entry.Action {
 		return entry.Restrict
 	case retention.RestrictionEnd:
 		return entry.Unrestrict
+	case retention.Consent:
+		return entry.Consent
 	case retention.Vouch:
 		return entry.SettingChange
 	}
