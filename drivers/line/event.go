@@ -46,11 +46,15 @@ const (
 	Released                 // on-hook or RELEASE: the call is over
 	Down                     // the line is not to be heard any more: unplugged, no carrier, no clock
 	Up                       // the line is to be heard again
+
+	Held      // the call left its channel and waits; until it is Retrieved or Released the channel may be Seized by another
+	Retrieved // a held call is back, on this channel
+	Noted     // what the line says of the call beyond the kinds above: Note, with Code, Side, Number or Text
 )
 
 func (k Kind) String() string {
 	names := [...]string{Seized: "seized", Ringing: "ringing", Answered: "answered", Numbered: "number", Digit: "digit",
-		Released: "released", Down: "down", Up: "up"}
+		Released: "released", Down: "down", Up: "up", Held: "held", Retrieved: "retrieved", Noted: "noted"}
 	if int(k) < len(names) && names[k] != "" {
 		return names[k]
 	}
@@ -100,6 +104,12 @@ type Event struct {
 	Side      Side      // with Numbered: whose number
 	Number    Number    // with Numbered
 	Digit     byte      // with Digit: 0-9 * # A-D
+
+	// What only a line with a signalling channel of its own can tell.
+	Call uint64 // which call of its source, from 1, so that its parts on several channels can be joined; 0: not told
+	Note Note   // with Noted: what; with another kind: how it was learnt, NoteNone if it was signalled
+	Code uint16 // with Released and Clearing: cause of ITU-T Q.850, 0 if none was given; with Noted: see Note
+	Text Text   // with Noted: see Note
 }
 
 // Number is a telephone number as the line gave it. It is personal data: it shows only its last three
