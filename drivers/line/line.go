@@ -91,6 +91,7 @@ type Info struct {
 	Channels int    // 1 (both parties mixed) to MaxChannels (0 is the office side, 1 the caller)
 	Law      Law
 	Signals  bool // the hardware tells Seized and Released; otherwise calls are found by their sound
+	Answers  bool // with Signals: it tells Answered too, of every call, as a D channel does; an analogue line does not
 }
 
 // Frame is 20 ms of a line, or only the word that something was lost.
