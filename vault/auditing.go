@@ -44,6 +44,12 @@ func (v *Vault) pastConfig(replay *journal.Replay) past.Config {
 	if v.guard != nil {
 		c.Room = v.guard.Room
 	}
+	c.Erased = func() *erasure.List {
+		if v.eraser == nil {
+			return nil // the log opens first
+		}
+		return v.eraser.List()
+	}
 	return c
 }
 
@@ -92,7 +98,16 @@ func (v *Vault) ended(person keys.ID) {
 	}
 }
 
-// erased writes down what was erased, and has the chip sign the log as it stands then.
+// auditHead is where the log ends: certificates of erasure name it.
+func (v *Vault) auditHead() erasure.Head {
+	size, root := v.past.Audit.Head()
+	return erasure.Head{Size: size, Root: root}
+}
+
+// committed has the chip sign the log as it stands once keys are gone, with where its counter stands then.
+func (v *Vault) committed(ctx context.Context) { v.past.Checkpoint(ctx) }
+
+// erased writes down what was erased.
 func (v *Vault) erased(ctx context.Context, c erasure.Certificate) {
 	for ids := range slices.Chunk(c.Entry.Calls, entry.MaxAbout) {
 		act := audit.Act{What: entry.Erase, About: ids, Hashes: [][32]byte{c.Entry.Hash()}}
@@ -101,7 +116,6 @@ func (v *Vault) erased(ctx context.Context, c erasure.Certificate) {
 			return
 		}
 	}
-	v.past.Checkpoint(ctx)
 }
 
 // closed writes down the hash of a recording's closing manifest. The mover does, so no group waits for it.

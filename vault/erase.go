@@ -18,8 +18,8 @@ type Erasing = eraser.Status
 
 func (v *Vault) eraserConfig() eraser.Config {
 	list := erasure.Config{Dir: filepath.Join(v.cfg.Dir, erasuresDir), VaultID: v.keys.VaultID(), Key: v.keys.Outer(outerErasure),
-		FS: pair.Disk{}, Clock: v.cfg.Clock}
-	return eraser.Config{Keys: v.keys, List: list, Blocks: catalogDir, Done: v.erased, Mend: v.mender.Soon, Clock: v.cfg.Clock, Log: v.log}
+		FS: pair.Disk{}, Clock: v.cfg.Clock, Head: v.auditHead}
+	return eraser.Config{Keys: v.keys, List: list, Blocks: catalogDir, Done: v.erased, Committed: v.committed, Mend: v.mender.Soon, Clock: v.cfg.Clock, Log: v.log}
 }
 
 // Erase erases recordings for good; see eraser.Eraser. Errors: ErrNotThere, ErrHeld, ErrErasureWaits.

@@ -87,12 +87,21 @@ type Config struct {
 	Notes uint64
 	// Accept goes on with a log that the root does not know, and writes into it that part is lost. Only a recovery may.
 	Accept bool
+	// Certified are states of the log that certificates of erasure vouch for: Verify holds the log against them. nil: there are none.
+	Certified func() []Known
 	// Refused tells an error that is a refusal from one that is a failure; nil says that none is.
 	Refused func(error) bool
 	FS      disk.FS // nil for the real disk
 	Log     *slog.Logger
 
 	perFile int64 // for tests
+}
+
+// Known is a state of the log that something else than a checkpoint vouches for.
+type Known struct {
+	What string // vouches for it
+	Size uint64
+	Root [32]byte
 }
 
 // Act is something that is about to be done.
@@ -111,7 +120,7 @@ type Act struct {
 }
 
 // Say is a detail.
-func Say(name, value string) Detail { return Detail{name, value} }
+func Say(name, value string) Detail { return Detail{Name: name, Value: value} }
 
 // Log is an open log. Its methods may be called from several goroutines.
 type Log struct {
@@ -248,7 +257,7 @@ func (l *Log) ready(a *Act) (*pending, error) {
 	if len(a.Details) == 0 {
 		return p, nil
 	}
-	plain, err := a.Details.bytes()
+	plain, err := a.Details.Bytes()
 	if err != nil {
 		return nil, err
 	}

@@ -24,12 +24,11 @@ const (
 	recordHead  = 4 + 4
 	sumSize     = 8
 	maxCore     = 128 + entry.MaxAbout*(keys.IDSize+sha256.Size)
-	maxSealed   = 32 << 10
+	maxSealed   = entry.MaxDetails + 256 // with the box around them
 	filePrefix  = "log."
 	treeName    = "tree"
 	notesName   = "checkpoints"
 	notesTemp   = "checkpoints.tmp"
-	detailsStep = 64 // sealed details are padded to a multiple of it
 	detailsBox  = "audit details"
 	flagLost    = 1 << 0 // something before this file is lost for good
 )
@@ -161,52 +160,7 @@ func parseRecord(b []byte) (Stored, int, error) {
 }
 
 // Detail is one thing that an entry tells under seal.
-type Detail struct{ Name, Value string }
+type Detail = entry.Detail
 
 // Details are what an entry tells under seal.
-type Details []Detail
-
-// Of gives the value of a name.
-func (d Details) Of(name string) string {
-	for _, one := range d {
-		if one.Name == name {
-			return one.Value
-		}
-	}
-	return ""
-}
-
-// bytes writes details, padded so that the length of what is sealed tells little.
-func (d Details) bytes() ([]byte, error) {
-	c := cryptobyte.NewBuilder(nil)
-	c.AddUint16(uint16(len(d)))
-	for _, one := range d {
-		c.AddUint8LengthPrefixed(func(c *cryptobyte.Builder) { c.AddBytes([]byte(one.Name)) })
-		c.AddUint16LengthPrefixed(func(c *cryptobyte.Builder) { c.AddBytes([]byte(one.Value)) })
-	}
-	b, err := c.Bytes()
-	if err != nil || len(b) > maxSealed-256 {
-		return nil, fmt.Errorf("write details of an audit entry: too long (%d bytes): %w", len(b), errors.Join(err, entry.ErrBad))
-	}
-	return append(b, make([]byte, (detailsStep-len(b)%detailsStep)%detailsStep)...), nil
-}
-
-func parseDetails(b []byte) (Details, error) {
-	s := cryptobyte.String(b)
-	var n uint16
-	if !s.ReadUint16(&n) {
-		return nil, errTorn
-	}
-	var d Details
-	for range n {
-		var name, value cryptobyte.String
-		if !s.ReadUint8LengthPrefixed(&name) || !s.ReadUint16LengthPrefixed(&value) {
-			return nil, errTorn
-		}
-		d = append(d, Detail{string(name), string(value)})
-	}
-	if len(s) >= detailsStep || len(bytes.Trim(s, "\x00")) > 0 {
-		return nil, errTorn
-	}
-	return d, nil
-}
+type Details = entry.Details

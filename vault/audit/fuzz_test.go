@@ -61,20 +61,3 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
-
-func FuzzDetails(f *testing.F) {
-	whole, err := Details{Say("terms", "4930"), Say("why", "")}.bytes()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(whole)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		d, err := parseDetails(data)
-		if err != nil || len(data)%detailsStep != 0 || len(data) > maxSealed-256 {
-			return // padding that is cut short says nothing else
-		}
-		if back, err := d.bytes(); err != nil || !bytes.Equal(back, data) {
-			t.Errorf("details that are not what bytes writes were taken: %x, %v", data, err)
-		}
-	})
-}

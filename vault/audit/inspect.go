@@ -59,12 +59,10 @@ func (l *Log) read(ctx context.Context) error {
 	}
 	if n := len(l.files); n > 0 {
 		l.head.Size = int64(l.files[n-1].first) // Walk gives what is not there with an error
-		last := *l.files[n-1]
 		end := l.head.Size
-		err := l.records(&last, func(r found) error {
+		err := l.records(l.files[n-1], func(r found) error {
 			if r.size > 0 && r.err == nil && r.Seq == uint64(end) {
 				end++
-				last.size = r.off + r.size
 				return nil
 			}
 			if _, ok := l.tree.Leaf(end); !ok || r.size == 0 {
@@ -93,6 +91,7 @@ func (l *Log) settleReading(ctx context.Context, promises []promise) error {
 		leaf, _ := l.tree.Leaf(int64(s.Seq))
 		if err == nil {
 			leaf = tlog.RecordHash(s.Core)
+			l.register.follow(&s.Entry)
 		}
 		t.Add(nil, leaf)
 		for _, p := range promises {

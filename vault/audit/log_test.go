@@ -29,6 +29,9 @@ func TestP17_WhatWasWrittenIsReadBack(t *testing.T) {
 	if size, root := d.Head(); size != 57 || r.Entries != 57 || r.Root != root {
 		t.Errorf("%d entries, %d verified", size, r.Entries)
 	}
+	if r, err := Inspect(t.Context(), d.cfg); err != nil || r.Entries != 57 || len(r.Findings) > 0 {
+		t.Errorf("whoever looks at it stopped sees %d entries, %v, %v", r.Entries, err, r.Findings)
+	}
 	s, err := d.Entry(t.Context(), 41)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/audit/proof"
 	"linekeep/vault/audit/tree"
 	"linekeep/vault/keys"
@@ -115,7 +116,7 @@ func (l *Log) Details(s Stored) (Details, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: details of entry %d: %w", ErrAltered, s.Seq, err)
 	}
-	d, err := parseDetails(plain)
+	d, err := entry.ParseDetails(plain)
 	if err != nil {
 		return nil, fmt.Errorf("%w: details of entry %d: %w", ErrAltered, s.Seq, err)
 	}

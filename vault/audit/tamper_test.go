@@ -27,6 +27,15 @@ func TestP17_EachWayToAlterThePastIsToldByAnEarlierCheckpoint(t *testing.T) {
 		"two entries swapped":  func(all [][2][]byte) [][2][]byte { all[5], all[6] = all[6], all[5]; return all },
 		"the end cut off":      func(all [][2][]byte) [][2][]byte { return all[:8] },
 		"everything taken out": func([][2][]byte) [][2][]byte { return nil },
+		"an entry put in":      func(all [][2][]byte) [][2][]byte { return append(all[:5:5], all[4:]...) },
+		"all of it written anew": func(all [][2][]byte) [][2][]byte {
+			for i := range all {
+				e := must(entry.Parse(all[i][0]))
+				e.At = e.At.Add(1)
+				all[i][0] = must(e.Bytes())
+			}
+			return all
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t, 1000)

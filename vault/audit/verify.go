@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -25,14 +26,27 @@ type Report struct {
 type verification struct {
 	Report
 	l      *Log
-	want   []proof.Checkpoint // by size; those up to where it is are compared already
+	want   []wanted // by size; those up to where it is are compared already
 	tree   tree.Tree
 	stored *tree.Comparison
 	told   int
 }
 
+// wanted is a state that the log must have been in.
+type wanted struct {
+	Known
+	stranger bool // of another vault
+}
+
+func (v *verification) wants(checkpoints ...proof.Checkpoint) {
+	for i := range checkpoints {
+		c := &checkpoints[i]
+		v.want = append(v.want, wanted{Known{"the checkpoint of " + c.At.Format(told), c.Size, c.Root}, c.VaultID != v.l.vaultID})
+	}
+}
+
 // Verify reads every entry again, makes the tree anew, and holds it against the head, every checkpoint beside the log, the
-// root's, and those that the caller brings from elsewhere. It needs no key but those of the running box, and opens no details.
+// root's, the certificates of erasure, and the checkpoints that the caller brings from elsewhere. It needs no key but those of the running box, and opens no details.
 func (l *Log) Verify(ctx context.Context, earlier ...proof.Checkpoint) (Report, error) {
 	l.signing.Lock()
 	notes, err := l.readNotes()
@@ -40,15 +54,21 @@ func (l *Log) Verify(ctx context.Context, earlier ...proof.Checkpoint) (Report, 
 	if err != nil {
 		return Report{}, fmt.Errorf("read the checkpoints beside the log: %w", err)
 	}
-	v := &verification{l: l, want: slices.Clone(earlier), stored: l.tree.Compare()}
+	v := &verification{l: l, stored: l.tree.Compare()}
+	v.wants(earlier...)
 	for _, s := range notes {
-		v.want = append(v.want, s.Checkpoint)
+		v.wants(s.Checkpoint)
 	}
 	if s, err := proof.Read(l.cfg.Keys.Checkpoint()); err == nil {
-		v.want = append(v.want, s.Checkpoint)
+		v.wants(s.Checkpoint)
 	}
-	slices.SortStableFunc(v.want, func(a, b proof.Checkpoint) int { return int(int64(a.Size) - int64(b.Size)) })
-	_, head := l.snapshot()
+	if l.cfg.Certified != nil {
+		for _, k := range l.cfg.Certified() {
+			v.want = append(v.want, wanted{Known: k})
+		}
+	}
+	slices.SortStableFunc(v.want, func(a, b wanted) int { return cmp.Compare(a.Size, b.Size) })
+	_, head := l.snapshot() // after what it is held against: what was certified since is no part of it
 	v.compare()
 	err = l.Walk(ctx, 0, func(s Stored, err error) error {
 		if int64(s.Seq) >= head.Size {
@@ -64,8 +84,12 @@ func (l *Log) Verify(ctx context.Context, earlier ...proof.Checkpoint) (Report, 
 	if v.tree.Size != head.Size || v.Root != head.Root() {
 		v.tell(fmt.Errorf("%w: the entries are not those that were written", ErrAltered))
 	}
-	for _, c := range v.want {
-		v.tell(fmt.Errorf("%w: the log has %d entries; the checkpoint of %s knows of %d", ErrLost, v.Entries, c.At.Format(told), c.Size))
+	for _, w := range v.want {
+		if w.stranger {
+			v.tell(fmt.Errorf("%w: %s is of another vault", ErrAltered, w.What))
+			continue
+		}
+		v.tell(fmt.Errorf("%w: the log has %d entries; %s knows of %d", ErrLost, v.Entries, w.What, w.Size))
 	}
 	if v.told > maxTold {
 		v.Findings = append(v.Findings, fmt.Errorf("%w: %d findings more", ErrAltered, v.told-maxTold))
@@ -100,10 +124,13 @@ func (v *verification) entry(s Stored, err error) {
 // compare holds the tree against the checkpoints of its size.
 func (v *verification) compare() {
 	for len(v.want) > 0 && v.want[0].Size <= uint64(v.tree.Size) {
-		c := v.want[0]
+		w := v.want[0]
 		v.want = v.want[1:]
-		if c.Root != v.tree.Root() || c.VaultID != v.l.vaultID {
-			v.tell(fmt.Errorf("%w: the first %d entries are not those of the checkpoint of %s", ErrAltered, c.Size, c.At.Format(told)))
+		switch {
+		case w.stranger:
+			v.tell(fmt.Errorf("%w: %s is of another vault", ErrAltered, w.What))
+		case tlog.Hash(w.Root) != v.tree.Root():
+			v.tell(fmt.Errorf("%w: the first %d entries are not those that %s knows", ErrAltered, w.Size, w.What))
 		}
 	}
 }

@@ -109,6 +109,9 @@ func (e *Eraser) carryOut(ctx context.Context, drops ...keys.MonthDrop) ([]erasu
 	}
 	e.mu.Unlock()
 	made, err := e.certify(ctx, done)
+	if e.cfg.Committed != nil {
+		e.cfg.Committed(ctx)
+	}
 	e.hide()
 	e.cfg.Log.InfoContext(ctx, "erased", slog.Uint64("epoch", done.Epoch), slog.Int("orders", len(made)), slog.Int("slots", len(done.Erased)),
 		slog.Int64("bytes", done.Bytes))

@@ -42,9 +42,11 @@ type Config struct {
 	Blocks string // the class of the catalogue's slots
 	Mend   func() // has the catalogue completed: a block that could not be read went whole
 	// Done is told of each order that was carried out; nil where nobody wants to know.
-	Done  func(ctx context.Context, c erasure.Certificate)
-	Clock func() time.Time
-	Log   *slog.Logger
+	Done func(ctx context.Context, c erasure.Certificate)
+	// Committed is told that keys are gone for good, of recordings or of anything else; nil where nobody wants to know.
+	Committed func(ctx context.Context)
+	Clock     func() time.Time
+	Log       *slog.Logger
 }
 
 // Parts are what it erases from, once they are open.

@@ -129,7 +129,8 @@ func (b *box) start() {
 	b.must(b.keys.Prepare(ctx, []string{"standard", "catalog"}, time.Now()))
 	b.eraser, err = Open(Config{Keys: b.keys, Blocks: "catalog", Mend: func() {}, Clock: time.Now, Log: log,
 		Done: func(_ context.Context, c erasure.Certificate) { b.done = append(b.done, c) },
-		List: erasure.Config{Dir: filepath.Join(b.dir, "erasures"), VaultID: b.keys.VaultID(), Key: b.keys.Outer("erasure"), FS: pair.Disk{}, Clock: time.Now}})
+		List: erasure.Config{Dir: filepath.Join(b.dir, "erasures"), VaultID: b.keys.VaultID(), Key: b.keys.Outer("erasure"), FS: pair.Disk{}, Clock: time.Now,
+			Head: func() erasure.Head { return erasure.Head{} }}})
 	b.must(err)
 	cfg := catalog.Defaults()
 	cfg.Clock, cfg.Hidden = time.Now, b.eraser.Hidden

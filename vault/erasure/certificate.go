@@ -2,6 +2,7 @@ package erasure
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"strings"
@@ -25,7 +26,8 @@ type Certificate struct {
 	Word  tpm.Certificate
 }
 
-// Verify proves the entry: the chip signed it, and its counter stood at the entry's epoch or beyond when it did. It
+// Verify proves the entry: the chip signed it, and its counter stood at the entry's epoch or beyond when it did. So it proves,
+// too, where the audit log ended then (Entry.Log): a log of the same vault that does not go on from there was altered. It
 // gives where the counter stood. Errors: ErrNotProved.
 func (c Certificate) Verify() (counter uint64, err error) {
 	counter, err = tpm.Verify(c.Chip, c.Word, c.Entry.Hash())
@@ -55,6 +57,10 @@ func (c Certificate) Words() string {
 	fmt.Fprintf(&b, "Vault:    %x\n", e.VaultID)
 	fmt.Fprintf(&b, "Epoch:    %d. The security chip's counter has reached it and never goes back; no key of an earlier epoch opens any more.\n", e.Epoch)
 	fmt.Fprintf(&b, "Chip:     %s\n", c.Chip.Fingerprint())
+	if e.Log != nil {
+		fmt.Fprintf(&b, "Log:      %d entries of the audit log stood before it; the root over them is %s\n", e.Log.Size,
+			base64.StdEncoding.EncodeToString(e.Log.Root[:]))
+	}
 	return b.String()
 }
 

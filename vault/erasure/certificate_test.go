@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -83,33 +84,91 @@ func TestAnAlteredCertificateProvesNothing(t *testing.T) {
 	}
 }
 
-// TestTheDescribedBytesOpen reads the worked examples of FORMAT.md, section "Erasures".
+// TestTheDescribedBytesOpen reads the worked examples of FORMAT.md, section "Erasures": entries of both versions.
 func TestTheDescribedBytesOpen(t *testing.T) {
-	v := vectors.Read(t, "erasure")
-	key, err := keys.KeyFrom(v.Bytes(t, "outer"))
+	key, err := keys.KeyFrom(vectors.Read(t, "erasure").Bytes(t, "outer"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	const rootAt = 1 + 16 + 4*8 + 1 + 32 + 8 // in an entry of version 2
+	root := [32]byte(vectors.Read(t, "erasure 2").Bytes(t, "entry")[rootAt:])
+	for name, want := range map[string]Entry{
+		"erasure":   {Number: 12, Epoch: 6, Why: Order, Calls: []keys.ID{{Shard: 7, Slot: 42}}},
+		"erasure 2": {Number: 13, Epoch: 7, Why: Objection, Calls: []keys.ID{{Shard: 7, Slot: 43}}, Log: &Head{Size: 42, Root: root}},
+	} {
+		v := vectors.Read(t, name)
+		l := &List{cfg: Config{VaultID: [16]byte(vectors.Read(t, "common").Bytes(t, "vault id")), Key: key, Clock: time.Now}}
+		f, err := l.open(v.Bytes(t, "list"))
+		if err != nil || len(f.records) != 1 {
+			t.Fatalf("the list: %+v, %v", f, err)
+		}
+		c := f.records[0]
+		if !bytes.Equal(c.Entry.Bytes(), v.Bytes(t, "entry")) || !bytes.Equal(l.seal(f), v.Bytes(t, "list")) {
+			t.Errorf("the entry is\n%x\nthe list\n%x", c.Entry.Bytes(), l.seal(f))
+		}
+		got := Entry{Number: c.Entry.Number, Epoch: c.Entry.Epoch, Why: c.Entry.Why, Calls: c.Entry.Calls, Log: c.Entry.Log}
+		if counter, err := c.Verify(); err != nil || counter != want.Epoch || cmp.Diff(want, got) != "" {
+			t.Errorf("the certificate: %d, %v, %s", counter, err, cmp.Diff(want, got))
+		}
+		back, err := Parse(c.Text())
+		if err != nil || !bytes.Equal(block(t, c.Text()), v.Bytes(t, "certificate")) || cmp.Diff(c, back) != "" {
+			t.Errorf("the certificate: %v\n%x", err, block(t, c.Text()))
+		}
+		if orders, ok := v["orders"]; ok {
+			_, open, err := l.openOrders(orders)
+			if err != nil || len(open) != 1 || open[0].Why != Objection || !open[0].Urgent || !bytes.Equal(l.sealOrders(3, open), orders) {
+				t.Errorf("the orders: %+v, %v\n%x", open, err, l.sealOrders(3, open))
+			}
+		}
+	}
+}
+
+// TestP17_TheChipsWordForAnErasureBindsTheAuditLog: neither its size nor its root can be exchanged or left out.
+func TestP17_TheChipsWordForAnErasureBindsTheAuditLog(t *testing.T) {
 	d := newDesk(t, pair.Disk{})
-	l := &List{cfg: Config{VaultID: [16]byte(vectors.Read(t, "common").Bytes(t, "vault id")), Key: key, Clock: d.cfg.Clock}}
-	f, err := l.open(v.Bytes(t, "list"))
-	if err != nil || len(f.records) != 1 {
-		t.Fatalf("the list: %+v, %v", f, err)
+	head := Head{Size: 77, Root: [32]byte{7}}
+	d.cfg.Head = func() Head { return head }
+	d.open()
+	c := d.mustDone(d.take(1))
+	if _, err := c.Verify(); err != nil || c.Entry.Log == nil || *c.Entry.Log != head || !strings.Contains(c.Words(), "77 entries of the audit log") {
+		t.Fatalf("%v, %+v\n%s", err, c.Entry.Log, c.Words())
 	}
-	c := f.records[0]
-	if !bytes.Equal(c.Entry.Bytes(), v.Bytes(t, "entry")) || !bytes.Equal(l.seal(f), v.Bytes(t, "list")) {
-		t.Errorf("the entry is\n%x\nthe list\n%x", c.Entry.Bytes(), l.seal(f))
+	for name, other := range map[string]*Head{"one entry less": {76, head.Root}, "another root": {77, [32]byte{8}}, "none, as in version 1": nil} {
+		forged := c
+		forged.Entry.Log = other
+		if _, err := forged.Verify(); !errors.Is(err, ErrNotProved) {
+			t.Errorf("%s: %v, want ErrNotProved", name, err)
+		}
 	}
-	if counter, err := c.Verify(); err != nil || counter != 6 || c.Entry.Epoch != 6 || c.Entry.Calls[0] != (keys.ID{Shard: 7, Slot: 42}) {
-		t.Errorf("the certificate: %d, %v, %+v", counter, err, c.Entry)
+	if _, err := Open(Config{Dir: d.cfg.Dir, Key: d.cfg.Key, FS: d.cfg.FS, Clock: d.cfg.Clock}); err == nil {
+		t.Error("a list opens that would certify without the log")
 	}
-	_, orders, err := l.openOrders(v.Bytes(t, "orders"))
-	if err != nil || len(orders) != 1 || orders[0].Why != Objection || !orders[0].Urgent || !bytes.Equal(l.sealOrders(3, orders), v.Bytes(t, "orders")) {
-		t.Errorf("the orders: %+v, %v\n%x", orders, err, l.sealOrders(3, orders))
+}
+
+// TestAListGoesOnFromEntriesOfVersion1: those of before the audit log stay as they were signed, in the file that grows.
+func TestAListGoesOnFromEntriesOfVersion1(t *testing.T) {
+	d := newDesk(t, pair.Disk{})
+	old := Certificate{Chip: d.who, Entry: Entry{VaultID: d.cfg.VaultID, Number: 1, Ordered: d.cfg.Clock(), Erased: d.cfg.Clock(), Epoch: 1, Why: Order,
+		Calls: []keys.ID{{Shard: 7, Slot: 1}}}}
+	old.Chip.Storage = nil
+	var err error
+	if old.Word, err = d.chip.Certify(t.Context(), old.Entry.Hash()); err != nil {
+		t.Fatal(err)
 	}
-	back, err := Parse(c.Text())
-	if err != nil || !bytes.Equal(block(t, c.Text()), v.Bytes(t, "certificate")) || cmp.Diff(c, back) != "" {
-		t.Errorf("the certificate: %v\n%x", err, block(t, c.Text()))
+	if err := d.append(old); err != nil {
+		t.Fatal(err)
+	}
+	d.open()
+	next := d.mustDone(d.take(2))
+	d.open()
+	all := d.all()
+	if len(all) != 2 || len(d.Findings()) > 0 || len(d.names) != 1 || cmp.Diff([]Certificate{old, next}, all) != "" || next.Entry.Before != old.Entry.Hash() {
+		t.Fatalf("%d entries in %d files, found %v", len(all), len(d.names), d.Findings())
+	}
+	for _, c := range all {
+		if _, err := c.Verify(); err != nil {
+			t.Errorf("entry %d: %v", c.Entry.Number, err)
+		}
 	}
 }
 
@@ -119,9 +178,11 @@ func FuzzList(f *testing.F) {
 		f.Fatal(err)
 	}
 	l := &List{cfg: Config{Key: key}}
-	for _, name := range []string{"list", "orders", "certificate"} {
-		data := vectors.Read(f, "erasure").Bytes(f, name)
-		f.Add(data[:len(data)-macSize])
+	for _, vector := range []string{"erasure", "erasure 2"} {
+		for _, data := range vectors.Read(f, vector) {
+			f.Add(data[:len(data)-macSize])
+			f.Add(data)
+		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		whole := l.mac(bytes.Clone(data))
@@ -142,7 +203,9 @@ func FuzzCertificate(f *testing.F) {
 	if err == nil {
 		f.Fatalf("an empty certificate was taken: %+v", c)
 	}
-	f.Add(vectors.Read(f, "erasure").Bytes(f, "certificate"))
+	signed := [][]byte{vectors.Read(f, "erasure").Bytes(f, "certificate"), vectors.Read(f, "erasure 2").Bytes(f, "certificate")}
+	f.Add(signed[0])
+	f.Add(signed[1])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := parseBlock(data)
 		if err != nil {
@@ -151,7 +214,7 @@ func FuzzCertificate(f *testing.F) {
 		if !bytes.Equal(block(t, c.Text()), data) {
 			t.Errorf("a certificate that is not what Text writes was taken: %x", data)
 		}
-		if _, err := c.Verify(); err == nil && !bytes.Equal(data, vectors.Read(t, "erasure")["certificate"]) {
+		if _, err := c.Verify(); err == nil && !bytes.Equal(data, signed[0]) && !bytes.Equal(data, signed[1]) {
 			t.Errorf("a certificate nobody signed proves %+v", c.Entry)
 		}
 	})

@@ -10,16 +10,23 @@ import (
 	"linekeep/vault/keys"
 )
 
-const entryVersion = 1
+const (
+	entryVersion1 = 1 // says nothing of the audit log
+	entryVersion  = 2
+)
 
 // MaxIDs is the most recordings, and the most blocks, of one order: ten months of a busy office.
 const MaxIDs = 1 << 18
 
 // Bytes are those of FORMAT.md section "Erasures", "entry".
 func (e Entry) Bytes() []byte {
-	b := make([]byte, 0, 128+keys.IDSize*(len(e.Calls)+len(e.Blocks)))
+	b := make([]byte, 0, 192+keys.IDSize*(len(e.Calls)+len(e.Blocks)))
 	c := cryptobyte.NewBuilder(b)
-	c.AddUint8(entryVersion)
+	version := uint8(entryVersion)
+	if e.Log == nil {
+		version = entryVersion1
+	}
+	c.AddUint8(version)
 	c.AddBytes(e.VaultID[:])
 	c.AddUint64(e.Number)
 	c.AddUint64(uint64(e.Ordered.UnixNano()))
@@ -27,6 +34,10 @@ func (e Entry) Bytes() []byte {
 	c.AddUint64(e.Epoch)
 	c.AddUint8(uint8(e.Why))
 	c.AddBytes(e.Before[:])
+	if e.Log != nil {
+		c.AddUint64(e.Log.Size)
+		c.AddBytes(e.Log.Root[:])
+	}
 	addIDs(c, e.Calls)
 	addIDs(c, e.Blocks)
 	return c.BytesOrPanic() // fixed lengths, and bounded counts: it cannot overflow
@@ -41,12 +52,18 @@ func ParseEntry(data []byte) (Entry, error) {
 	s := cryptobyte.String(data)
 	var version, why uint8
 	var ordered, erased uint64
-	ok := s.ReadUint8(&version) && version == entryVersion && s.CopyBytes(e.VaultID[:]) && s.ReadUint64(&e.Number) && s.ReadUint64(&ordered) &&
+	ok := s.ReadUint8(&version) && (version == entryVersion1 || version == entryVersion) && s.CopyBytes(e.VaultID[:]) && s.ReadUint64(&e.Number) && s.ReadUint64(&ordered) &&
 		s.ReadUint64(&erased) && s.ReadUint64(&e.Epoch) && s.ReadUint8(&why) && s.CopyBytes(e.Before[:])
 	if !ok {
 		return e, fmt.Errorf("%w: not an entry of a known version", ErrAltered)
 	}
 	e.Ordered, e.Erased, e.Why = moment(ordered), moment(erased), Why(why)
+	if version == entryVersion {
+		e.Log = new(Head)
+		if !s.ReadUint64(&e.Log.Size) || !s.CopyBytes(e.Log.Root[:]) {
+			return e, fmt.Errorf("%w: cut short", ErrAltered)
+		}
+	}
 	var err error
 	if e.Calls, err = readIDs(&s); err != nil {
 		return e, err

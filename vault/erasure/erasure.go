@@ -91,4 +91,12 @@ type Entry struct {
 	Calls  []keys.ID
 	Blocks []keys.ID
 	Before [32]byte // SHA-256 of the entry before, zeros for the first
+	// Log is where the audit log ended when the chip was asked; nil in entries of version 1, which do not say.
+	Log *Head
+}
+
+// Head is where the audit log ended: so the chip's word for an erasure binds everything that was written down before it.
+type Head struct {
+	Size uint64   // entries
+	Root [32]byte // of the tree over them
 }

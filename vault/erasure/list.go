@@ -38,6 +38,8 @@ type Config struct {
 	Key     keys.Key // the outer key "erasure"
 	FS      pair.FS  // the disk; tests cut its power
 	Clock   func() time.Time
+	// Head is where the audit log ends now; one that is only looked at (Inspect) needs none.
+	Head func() Head
 }
 
 // List is the open list, with the orders that are not in it yet.
@@ -72,6 +74,13 @@ type file struct {
 // Open reads the whole list and compares each entry with the one before. What is altered is a finding, never an
 // error: a damaged list must not keep the box from recording.
 func Open(cfg Config) (*List, error) {
+	if cfg.Head == nil {
+		return nil, errors.New("erasure: Config needs Head: an erasure is certified with the audit log's")
+	}
+	return open(cfg)
+}
+
+func open(cfg Config) (*List, error) {
 	if cfg.Dir == "" || cfg.FS == nil || cfg.Clock == nil {
 		return nil, errors.New("erasure: Config needs Dir, FS and Clock")
 	}
@@ -101,7 +110,7 @@ func Inspect(cfg Config) (*List, error) {
 	if cfg.FS != nil {
 		cfg.FS = readOnly{cfg.FS}
 	}
-	return Open(cfg)
+	return open(cfg)
 }
 
 // errReadOnly is why a copy is not mended.
@@ -196,7 +205,7 @@ func (l *List) Newest() uint64 {
 }
 
 // Done makes an entry of an order that was carried out: its slots are in no root that the chip opens. Certify has the
-// chip sign the entry. Nil = it stands in the list and is an order no more: in the orders' file it stands until that is next
+// chip sign the entry, and with it where the audit log ends. Nil = it stands in the list and is an order no more: in the orders' file it stands until that is next
 // written, and whoever reads both passes it over. Doing it twice makes one entry.
 func (l *List) Done(ctx context.Context, p Pending, epoch uint64, chip tpm.Identity,
 	certify func(context.Context, [32]byte) (tpm.Certificate, error)) (Certificate, error) {
@@ -204,8 +213,9 @@ func (l *List) Done(ctx context.Context, p Pending, epoch uint64, chip tpm.Ident
 	defer l.mu.Unlock()
 	c, known := l.inTail(p)
 	if !known {
-		c = Certificate{Chip: tpm.Identity{Counter: chip.Counter, Attest: chip.Attest}, Entry: Entry{VaultID: l.cfg.VaultID, Number: l.number + 1, Ordered: p.Given, Erased: l.cfg.Clock().UTC(), Epoch: epoch,
-			Why: p.Why, Calls: p.Calls, Blocks: p.Blocks, Before: l.hash}}
+		head := l.cfg.Head()
+		c = Certificate{Chip: tpm.Identity{Counter: chip.Counter, Attest: chip.Attest}, Entry: Entry{VaultID: l.cfg.VaultID, Number: l.number + 1,
+			Ordered: p.Given, Erased: l.cfg.Clock().UTC(), Epoch: epoch, Why: p.Why, Calls: p.Calls, Blocks: p.Blocks, Before: l.hash, Log: &head}}
 		word, err := certify(ctx, c.Entry.Hash())
 		if err != nil {
 			return c, fmt.Errorf("certify an erasure: %w", err)

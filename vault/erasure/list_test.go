@@ -32,7 +32,7 @@ func newDesk(t *testing.T, fs pair.FS) *desk {
 	t.Helper()
 	now := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
 	d := &desk{t: t, cfg: Config{Dir: filepath.Join(t.TempDir(), "erasures"), VaultID: [16]byte{1, 2, 3}, Key: keys.NewKey(), FS: fs,
-		Clock: func() time.Time { now = now.Add(time.Second); return now }}}
+		Clock: func() time.Time { now = now.Add(time.Second); return now }, Head: func() Head { return Head{Size: 5, Root: [32]byte{6}} }}}
 	d.newChip()
 	d.open()
 	return d

@@ -25,7 +25,8 @@ func TestTheFilesOfVersion1OpenForEver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l, err := Open(Config{Dir: dir, VaultID: [16]byte(vectors.Read(t, "common").Bytes(t, "vault id")), Key: key, FS: pair.Disk{}, Clock: time.Now})
+	l, err := Open(Config{Dir: dir, VaultID: [16]byte(vectors.Read(t, "common").Bytes(t, "vault id")), Key: key, FS: pair.Disk{}, Clock: time.Now,
+		Head: func() Head { return Head{} }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,10 @@
 package past
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -19,6 +21,7 @@ import (
 	"linekeep/vault/audit"
 	"linekeep/vault/audit/entry"
 	"linekeep/vault/audit/proof"
+	"linekeep/vault/erasure"
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
@@ -42,6 +45,8 @@ type Config struct {
 	Clock    func() time.Time
 	// Accept goes on with a log that the root does not know; see audit.Config.
 	Accept bool
+	// Erased is the list of erasures, once it is open: its certificates name where the log ended. May be nil.
+	Erased func() *erasure.List
 	Log    *slog.Logger
 }
 
@@ -63,7 +68,29 @@ func (c Config) counted(name string) uint64 {
 
 func (c Config) audit() audit.Config {
 	return audit.Config{Dir: filepath.Join(c.Dir, AuditDir), Keys: c.Keys, Clock: c.Clock, Floor: c.counted(AuditDir), Notes: c.counted(notes),
-		Accept: c.Accept, Refused: c.Refused, Log: c.Log}
+		Accept: c.Accept, Certified: c.certified, Refused: c.Refused, Log: c.Log}
+}
+
+// certified is where the log ended at each erasure, by the word of the chip that is there: before a recovery there may have been
+// another log.
+func (c Config) certified() []audit.Known {
+	var all []audit.Known
+	if c.Erased == nil {
+		return nil
+	}
+	list := c.Erased()
+	if list == nil {
+		return nil
+	}
+	chip := c.Keys.Chip()
+	_ = list.Walk(func(e erasure.Certificate, err error) error { // what cannot be read is among the list's own findings
+		if err != nil || e.Entry.Log == nil || !bytes.Equal(e.Chip.Attest, chip.Attest) {
+			return nil
+		}
+		all = append(all, audit.Known{What: fmt.Sprintf("the certificate of erasure %d", e.Entry.Number), Size: e.Entry.Log.Size, Root: e.Entry.Log.Root})
+		return nil
+	})
+	return all
 }
 
 func (c Config) folder() folder.Options {
@@ -109,11 +136,16 @@ func (p *Past) Verify(ctx context.Context) []error {
 }
 
 // Inspect verifies both in a vault that nobody has open, and changes nothing.
-func Inspect(ctx context.Context, c Config, earlier ...proof.Checkpoint) (audit.Report, error) {
-	r, err := audit.Inspect(ctx, c.audit(), earlier...)
+func Inspect(ctx context.Context, c Config, earlier ...proof.Checkpoint) (r audit.Report, err error) {
+	l, err := audit.Read(ctx, c.audit())
 	if err != nil {
 		return r, err
 	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	if r, err = l.Verify(ctx, earlier...); err != nil {
+		return r, err
+	}
+	r.Findings = append(l.Findings(), r.Findings...)
 	o := c.folder()
 	o.ReadOnly = true
 	records, err := folder.Open(ctx, o)
@@ -121,8 +153,15 @@ func Inspect(ctx context.Context, c Config, earlier ...proof.Checkpoint) (audit.
 		r.Findings = append(r.Findings, err)
 		return r, nil
 	}
+	defer func() { err = errors.Join(err, records.Close()) }()
 	r.Findings = slices.Concat(r.Findings, records.Findings(), records.Verify(ctx))
-	return r, records.Close()
+	book, err := ledger.Open(ledger.Config{Folder: records, Keys: c.Keys, Log: l, Clock: c.Clock, Floor: c.counted(RegisterDir)})
+	if err != nil {
+		r.Findings = append(r.Findings, err)
+		return r, nil
+	}
+	r.Findings = append(r.Findings, book.Findings()...)
+	return r, nil
 }
 
 // Walk visits the log's entries in a vault that nobody has open, as audit.Log does in one that is.

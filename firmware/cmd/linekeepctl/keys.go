@@ -158,8 +158,12 @@ func (p program) certificate(args []string) error {
 		return fmt.Errorf("%w: %w", errNotProved, err)
 	}
 	if p.json {
-		return p.sayJSON(map[string]any{"number": c.Entry.Number, "calls": ids(c), "why": c.Entry.Why.String(), "ordered": c.Entry.Ordered,
-			"erased": c.Entry.Erased, "vault": fmt.Sprintf("%x", c.Entry.VaultID), "epoch": c.Entry.Epoch, "counter": counter, "chip": c.Chip.Fingerprint()})
+		said := map[string]any{"number": c.Entry.Number, "calls": ids(c), "why": c.Entry.Why.String(), "ordered": c.Entry.Ordered,
+			"erased": c.Entry.Erased, "vault": fmt.Sprintf("%x", c.Entry.VaultID), "epoch": c.Entry.Epoch, "counter": counter, "chip": c.Chip.Fingerprint()}
+		if head := c.Entry.Log; head != nil {
+			said["log"] = map[string]any{"entries": head.Size, "root": fmt.Sprintf("%x", head.Root)}
+		}
+		return p.sayJSON(said)
 	}
 	_, err = fmt.Fprintf(p.out, "%s\nSigned by that chip, whose counter stood at %d. Compare the chip with what the box shows: linekeepctl keys.\n", c.Words(), counter)
 	return err

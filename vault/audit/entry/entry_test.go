@@ -80,3 +80,20 @@ func FuzzEntry(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDetails(f *testing.F) {
+	whole, err := Details{{"terms", "4930"}, {"why", ""}}.Bytes()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, err := ParseDetails(data)
+		if err != nil || len(data)%detailsStep != 0 || len(data) > MaxDetails {
+			return // padding that is cut short says nothing else
+		}
+		if back, err := d.Bytes(); err != nil || !bytes.Equal(back, data) {
+			t.Errorf("details that are not what Bytes writes were taken: %x, %v", data, err)
+		}
+	})
+}
