@@ -17,8 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
-	"strings"
 	"time"
 
 	"linekeep/vault/catalog"
@@ -98,7 +96,6 @@ type run struct {
 	// underway were not filed at some moment of the check.
 	underway map[keys.ID]bool
 	leaves   leaves
-	paced    error // of Pace: it ends the check
 	// went: a month was dropped meanwhile. What was held of it stands elsewhere now, maybe where this check has been already.
 	went bool
 }
@@ -304,9 +301,4 @@ func (r *run) young(id keys.ID) bool {
 		newest = max(newest, m.Shard)
 	}
 	return id.Shard > newest // one without a mark is of months ago, or was made since the check began
-}
-
-// names says whether an error speaks of a key in hexadecimal that was reported in better words already.
-func names(err error, told []string) bool {
-	return slices.ContainsFunc(told, func(key string) bool { return strings.Contains(err.Error(), key) })
 }

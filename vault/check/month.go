@@ -2,14 +2,12 @@ package check
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
-	"fmt"
+	"maps"
 	"slices"
 
 	"linekeep/audio/segment"
 	"linekeep/vault/catalog"
-	"linekeep/vault/folder"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/recording"
@@ -37,87 +35,102 @@ type chunk struct {
 
 // month checks one folder: what it says of itself, and the recordings in it. Errors: those that end the check.
 func (r *run) month(ctx context.Context, name string) error {
-	f, release, err := r.v.Library.Months.Use(ctx, name, false)
-	if err != nil && !r.v.Library.Months.Has(name) {
+	l := &lent{r: r, name: name}
+	err := l.borrow(ctx)
+	defer l.giveBack()
+	if err == nil {
+		read := r.whole
+		if r.v.Share.Of > 0 {
+			read = r.shared
+		}
+		err = read(ctx, l)
+	}
+	if err == nil && r.v.Share.hasFolder(name) {
+		err = l.verify(ctx)
+	}
+	switch {
+	case errors.Is(err, errWent):
 		r.went = true
 		return nil // its time was over while the check went on, which is hours for a share
-	}
-	if err != nil {
+	case errors.As(err, new(shut)):
 		r.leaves.unread[name] = true
 		r.find(Altered, name, "The folder cannot be opened, so none of its recordings can be played: %v.", err)
 		return nil
-	}
-	defer release()
-	r.errors(name, meansFolder, f.Findings())
-	read := r.whole
-	if r.v.Share.Of > 0 {
-		read = r.shared
-	}
-	var told []string
-	err = read(ctx, f, name, &told)
-	if errors.Is(err, errUnreadable) {
+	case errors.As(err, new(unreadable)):
 		r.leaves.unread[name] = true
 		r.find(Altered, name, "The folder cannot be read to its end: %v.", err)
-		err = nil
+		return nil
 	}
-	if err != nil || !r.v.Share.hasFolder(name) {
-		return err
-	}
-	for _, err := range f.Verify(ctx) {
-		if !names(err, told) {
-			r.errors(name, meansFolder, []error{err})
-		}
-	}
-	return nil
+	return err
 }
 
-// errUnreadable is an error of a folder, not one of those that end the check.
-var errUnreadable = errors.New("check: folder")
-
-// whole goes through everything in the folder once, in its own order, and notes the keys of values that are altered.
-func (r *run) whole(ctx context.Context, f *folder.Folder, name string, told *[]string) error {
+// whole goes through everything in the folder once, in its own order.
+func (r *run) whole(ctx context.Context, l *lent) error {
 	all := make(map[keys.ID]*held)
-	walked := r.read(ctx, f, nil, name, all, told)
-	if r.paced != nil {
+	walked := r.read(ctx, l, nil, all)
+	if walked != nil && !errors.As(walked, new(unreadable)) {
 		return walked
 	}
-	for id, h := range all {
-		if err := r.one(ctx, name, id, h); err != nil {
+	for _, id := range slices.SortedFunc(maps.Keys(all), inOrder) {
+		if err := r.one(ctx, l.name, id, all[id]); err != nil {
+			return err
+		}
+		if err := l.yield(ctx); err != nil {
 			return err
 		}
 	}
 	return walked
 }
 
-// read goes through the values under a prefix.
-func (r *run) read(ctx context.Context, f *folder.Folder, prefix []byte, name string, all map[keys.ID]*held, told *[]string) error {
-	err := f.Walk(prefix, func(key, value []byte, err error) error {
-		p, ok := recording.ParseKey(key)
-		if !ok {
-			r.find(Extra, name, "It holds something under the key %x, which is nothing of ours. It does no harm.", key)
+// read goes through the values under a prefix. Whoever wants the folder has it after each, and then the reading goes on.
+func (r *run) read(ctx context.Context, l *lent, prefix []byte, all map[keys.ID]*held) error {
+	from := prefix
+	for {
+		var last []byte
+		err := l.loan.Folder.WalkFrom(prefix, from, func(key, value []byte, err error) error {
+			last = key
+			if err := r.value(ctx, l.name, key, value, err, all); err != nil {
+				return &ending{err}
+			}
+			if l.asked() {
+				return errAsked
+			}
+			return nil
+		})
+		var end *ending
+		switch {
+		case errors.As(err, &end):
+			return end.error
+		case errors.Is(err, errAsked):
+			from = append(last, 0)
+			if err := l.yield(ctx); err != nil {
+				return err
+			}
+		case err != nil:
+			return unreadable{err}
+		default:
 			return nil
 		}
-		h := all[p.ID]
-		if h == nil {
-			h = &held{chunks: make(map[track]*chunk), bad: make(map[recording.PlaceKind]bool)}
-			all[p.ID] = h
-		}
-		if err != nil {
-			*told = append(*told, hex.EncodeToString(key))
-		}
-		r.hold(h, p, value, err)
-		if r.v.Pace != nil && p.Kind == recording.AtChunk {
-			r.paced = r.v.Pace(ctx, int64(len(value)))
-		}
-		return r.paced
-	})
-	if r.paced != nil {
-		return r.paced
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUnreadable, err)
+}
+
+// value takes one value in. Errors: those that end the check.
+func (r *run) value(ctx context.Context, name string, key, value []byte, err error, all map[keys.ID]*held) error {
+	p, ok := recording.ParseKey(key)
+	if !ok {
+		r.find(Extra, name, "It holds something under the key %x, which is nothing of ours. It does no harm.", key)
+		return ctx.Err()
 	}
-	return nil
+	h := all[p.ID]
+	if h == nil {
+		h = &held{chunks: make(map[track]*chunk), bad: make(map[recording.PlaceKind]bool)}
+		all[p.ID] = h
+	}
+	r.hold(h, p, value, err)
+	if r.v.Pace != nil && p.Kind == recording.AtChunk {
+		return r.v.Pace(ctx, int64(len(value)))
+	}
+	return ctx.Err()
 }
 
 // one checks a recording of which everything was read.

@@ -1,14 +1,16 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"strings"
 
 	"linekeep/audio/segment"
-	"linekeep/vault/folder"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/recording"
@@ -42,33 +44,41 @@ func (s Share) Covers(what string) bool {
 }
 
 // shared reads a folder's keys, and of the recordings of the share everything.
-func (r *run) shared(ctx context.Context, f *folder.Folder, name string, told *[]string) error {
+func (r *run) shared(ctx context.Context, l *lent) error {
 	mine := make(map[keys.ID]bool)
-	err := f.Keys(nil, func(key []byte) error {
+	err := l.loan.Folder.Keys(nil, func(key []byte) error {
 		if p, ok := recording.ParseKey(key); !ok {
-			r.find(Extra, name, "It holds something under the key %x, which is nothing of ours. It does no harm.", key)
+			r.find(Extra, l.name, "It holds something under the key %x, which is nothing of ours. It does no harm.", key)
 		} else if r.v.Share.Has(p.ID) {
 			mine[p.ID] = true
 		}
 		return ctx.Err()
 	})
 	if err != nil {
-		return errors.Join(ctx.Err(), fmt.Errorf("%w: %w", errUnreadable, err))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return unreadable{err}
 	}
-	for id := range mine {
+	for _, id := range slices.SortedFunc(maps.Keys(mine), inOrder) {
 		all := make(map[keys.ID]*held)
 		for _, prefix := range [][]byte{recording.WrapKey(id), recording.RewrapKey(id), recording.ManifestKey(id), recording.ChunksKey(id)} {
-			if err := r.read(ctx, f, prefix, name, all, told); err != nil {
+			if err := r.read(ctx, l, prefix, all); err != nil {
 				return err
 			}
 		}
 		if h := all[id]; h != nil { // deleted meanwhile
-			if err := r.one(ctx, name, id, h); err != nil {
+			if err := r.one(ctx, l.name, id, h); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// inOrder is the order in which slots are handed out, and much of the order in which sound lies on the disk.
+func inOrder(a, b keys.ID) int {
+	return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Slot, b.Slot))
 }
 
 // hear opens a recording with somebody's custody key, and looks at every packet of it. Errors: ErrStop, that of ctx.

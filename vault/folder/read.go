@@ -76,7 +76,12 @@ func (f *Folder) readCounter() (uint64, error) {
 // Walk visits keys with prefix in order; an altered value comes with an error that names it, and the walk goes
 // on. An error of visit ends it and is returned. What visit gets is its to keep.
 func (f *Folder) Walk(prefix []byte, visit func(key, value []byte, err error) error) error {
-	return f.iterate(prefix, func(it *badger.Item) error {
+	return f.WalkFrom(prefix, prefix, visit)
+}
+
+// WalkFrom is Walk from the key from on, for whoever let the folder go on the way.
+func (f *Folder) WalkFrom(prefix, from []byte, visit func(key, value []byte, err error) error) error {
+	return f.iterate(prefix, from, func(it *badger.Item) error {
 		key := it.KeyCopy(nil)
 		plain, err := f.valueOf(key, it)
 		return visit(key, plain, err)
@@ -95,13 +100,13 @@ func (f *Folder) valueOf(key []byte, it *badger.Item) (plain []byte, err error) 
 
 // Keys visits the keys with prefix in order, without opening values.
 func (f *Folder) Keys(prefix []byte, visit func(key []byte) error) error {
-	return f.iterate(prefix, func(it *badger.Item) error { return visit(it.KeyCopy(nil)) })
+	return f.iterate(prefix, prefix, func(it *badger.Item) error { return visit(it.KeyCopy(nil)) })
 }
 
 // stopped carries an error of a visit through the net for panics.
 type stopped struct{ err error }
 
-func (f *Folder) iterate(prefix []byte, visit func(*badger.Item) error) (err error) {
+func (f *Folder) iterate(prefix, from []byte, visit func(*badger.Item) error) (err error) {
 	var stop *stopped
 	func() {
 		defer caught(&err)()
@@ -111,7 +116,7 @@ func (f *Folder) iterate(prefix []byte, visit func(*badger.Item) error) (err err
 		o.Prefix, o.PrefetchValues = prefix, false
 		it := txn.NewIterator(o)
 		defer it.Close()
-		for it.Rewind(); it.Valid() && stop == nil; it.Next() {
+		for it.Seek(from); it.Valid() && stop == nil; it.Next() {
 			if bytes.HasPrefix(it.Item().Key(), []byte{0}) {
 				continue // the counter
 			}

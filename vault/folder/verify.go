@@ -5,31 +5,44 @@ import (
 	"fmt"
 )
 
-// Verify re-hashes fragile files and their copies, follows every log to its end and re-reads every value, and
-// names all that is altered. It may run beside reads and writes, which wait while a log still written to is read.
+// Verify is VerifyFiles, and re-reads every value; it names all that is altered. It may run beside reads and writes.
 func (f *Folder) Verify(ctx context.Context) []error {
-	f.mu.Lock()
-	if f.closed {
-		f.mu.Unlock()
-		return nil
-	}
-	var found []error
-	for _, err := range f.guard.Verify(ctx) {
-		found = append(found, fmt.Errorf("folder %s: %w", f.o.Name, err))
-	}
-	f.mu.Unlock()
-	err := f.iterateAll(ctx, func(err error) { found = append(found, err) })
+	found := f.VerifyFiles(ctx, func(context.Context) error { return nil })
+	err := f.Walk(nil, func(_, _ []byte, err error) error {
+		if err != nil {
+			found = append(found, fmt.Errorf("folder %s: %w", f.o.Name, err))
+		}
+		return ctx.Err()
+	})
 	if err != nil {
 		found = append(found, err)
 	}
 	return found
 }
 
-func (f *Folder) iterateAll(ctx context.Context, name func(error)) error {
-	return f.Walk(nil, func(_, _ []byte, err error) error {
-		if err != nil {
-			name(fmt.Errorf("folder %s: %w", f.o.Name, err))
+// VerifyFiles re-hashes fragile files and their copies and follows every log to its end, and names all that is altered. It may
+// run beside reads and writes, which wait while one file is read. Between two files it asks next; an error of that ends it
+// and comes as the last finding.
+func (f *Folder) VerifyFiles(ctx context.Context, next func(ctx context.Context) error) []error {
+	var found []error
+	stop := error(nil)
+	told := f.guard.Verify(ctx, func(look func()) bool {
+		if stop = next(ctx); stop != nil {
+			return false
 		}
-		return ctx.Err()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.closed {
+			return false
+		}
+		look()
+		return true
 	})
+	for _, err := range told {
+		found = append(found, fmt.Errorf("folder %s: %w", f.o.Name, err))
+	}
+	if stop != nil {
+		found = append(found, stop)
+	}
+	return found
 }

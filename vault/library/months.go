@@ -60,18 +60,22 @@ type Months struct {
 	mu       sync.Mutex
 	open     map[string]*month
 	retiring map[string]bool // they are there no more, for whoever asks
+	claims   map[string]int  // how many wait for whoever was lent a folder
+	changed  chan struct{}   // closed, and made anew, when a folder is given back or a claim is over
 }
 
 type month struct {
 	f        *folder.Folder
 	readOnly bool
 	users    int
+	lent     int           // users that give way
+	asked    chan struct{} // closed when those are to do so
 	used     time.Time
 }
 
 // NewMonths opens nothing yet.
 func NewMonths(cfg MonthsConfig) *Months {
-	return &Months{cfg: cfg, open: make(map[string]*month), retiring: make(map[string]bool)}
+	return &Months{cfg: cfg, open: make(map[string]*month), retiring: make(map[string]bool), claims: make(map[string]int), changed: make(chan struct{})}
 }
 
 // FolderName is the name of a month's folder, below the vault.
@@ -102,33 +106,46 @@ func (m *Months) Names() ([]string, error) {
 	return names, nil
 }
 
-// Use lends a folder until release is called. For reading, a folder that is not there is folder.ErrMissing.
+// Use lends a folder until release is called. For reading, a folder that is not there is folder.ErrMissing. For writing, those who
+// Borrow it give way; while anybody else reads in it, it is folder.ErrBusy.
 func (m *Months) Use(ctx context.Context, name string, write bool) (f *folder.Folder, release func(), err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	write = write && !m.cfg.ReadOnly
-	if m.retiring[name] {
-		return nil, nil, fmt.Errorf("open %s, which is being removed: %w", name, folder.ErrMissing)
+	if write {
+		if err := m.claim(ctx, name, func(mo *month) bool { return !mo.readOnly }); err != nil {
+			return nil, nil, fmt.Errorf("open %s for writing: %w", name, err)
+		}
 	}
-	mo := m.open[name]
-	if mo != nil && write && mo.readOnly {
-		if mo.users > 0 {
-			return nil, nil, fmt.Errorf("open %s for writing: %w", name, folder.ErrBusy)
-		}
-		delete(m.open, name)
-		if err := mo.f.Close(); err != nil {
-			return nil, nil, fmt.Errorf("close %s: %w", name, err)
-		}
-		mo = nil
-	}
-	if mo == nil {
-		if mo, err = m.openFolder(ctx, name, write); err != nil {
-			return nil, nil, err
-		}
-		m.open[name] = mo
+	mo, err := m.opened(ctx, name, write)
+	if err != nil {
+		return nil, nil, err
 	}
 	mo.users++
 	return mo.f, func() { m.release(mo) }, nil
+}
+
+// opened is a folder, open as it is wanted. The lock is held.
+func (m *Months) opened(ctx context.Context, name string, write bool) (*month, error) {
+	if m.retiring[name] {
+		return nil, fmt.Errorf("open %s, which is being removed: %w", name, folder.ErrMissing)
+	}
+	mo := m.open[name]
+	if mo != nil && write && mo.readOnly {
+		delete(m.open, name)
+		if err := mo.f.Close(); err != nil {
+			return nil, fmt.Errorf("close %s: %w", name, err)
+		}
+		mo = nil
+	}
+	if mo != nil {
+		return mo, nil
+	}
+	mo, err := m.openFolder(ctx, name, write)
+	if err == nil {
+		m.open[name] = mo
+	}
+	return mo, err
 }
 
 func (m *Months) openFolder(ctx context.Context, name string, write bool) (*month, error) {
@@ -154,6 +171,7 @@ func (m *Months) release(mo *month) {
 	defer m.mu.Unlock()
 	mo.users--
 	mo.used = m.cfg.Clock()
+	m.tell()
 }
 
 // Tidy closes folders that nobody has used for a while, but for those in keep.
@@ -227,6 +245,7 @@ func (m *Months) Trim(ctx context.Context) error {
 		errs = append(errs, mo.f.Trim(ctx))
 		m.mu.Lock()
 		mo.users--
+		m.tell()
 		m.mu.Unlock()
 	}
 	return errors.Join(errs...)

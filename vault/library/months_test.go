@@ -113,3 +113,97 @@ func TestAMonthThatIsBeingRemovedIsThereNoMore(t *testing.T) {
 		}
 	}
 }
+
+func borrow(t *testing.T, m *Months, name string) *Loan {
+	t.Helper()
+	l, err := m.Borrow(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestWhoeverBorrowsAMonthGivesWay to writing and to removal, waits until that is done, and has it again then.
+func TestWhoeverBorrowsAMonthGivesWay(t *testing.T) {
+	now := time.Now()
+	m := newMonths(t, &now)
+	const name = "calls/standard/2026-11"
+	_, release := use(t, m, name, true)
+	release()
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lent := borrow(t, m, name)
+	_, listens := use(t, m, name, false)
+	results := make(chan error, 1) // one answer
+	want := func(do func() error) { go func() { results <- do() }() }
+	write := func() error {
+		_, done, err := m.Use(t.Context(), name, true)
+		if err == nil {
+			done()
+		}
+		return err
+	}
+	want(write)
+	<-lent.Asked
+	lent.Return()
+	if err := <-results; !errors.Is(err, folder.ErrBusy) {
+		t.Errorf("beside somebody who listens: %v", err)
+	}
+	listens()
+	lent = borrow(t, m, name)
+	want(write)
+	<-lent.Asked
+	lent.Return()
+	lent = borrow(t, m, name) // waits for the writer
+	if err := <-results; err != nil {
+		t.Errorf("writing: %v", err)
+	}
+	if err := write(); err != nil { // it is open for writing now, and nobody has to let go
+		t.Errorf("writing beside the reader: %v", err)
+	}
+	select {
+	case <-lent.Asked:
+		t.Error("asked for nothing")
+	default:
+	}
+	want(func() error { return m.Retire(t.Context(), name, func(*folder.Folder) error { return nil }) })
+	<-lent.Asked
+	lent.Return()
+	if _, err := m.Borrow(t.Context(), name); !errors.Is(err, folder.ErrMissing) {
+		t.Errorf("removed: %v", err)
+	}
+	if err := <-results; err != nil {
+		t.Errorf("Retire: %v", err)
+	}
+}
+
+// TestAReaderWhoDoesNotGiveWayIsNotWaitedForForLong, and nobody is asked twice.
+func TestAReaderWhoDoesNotGiveWayIsNotWaitedForForLong(t *testing.T) {
+	now := time.Now()
+	m := newMonths(t, &now)
+	const name = "calls/standard/2026-11"
+	_, release := use(t, m, name, true)
+	release()
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := m.Borrow(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, _, err := m.Use(t.Context(), name, true); !errors.Is(err, folder.ErrBusy) || time.Since(began) > claimTime+time.Second {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
+	l.Return()
+	if l, err = m.Borrow(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-l.Asked:
+		t.Error("who borrows it now is asked for a wish that was given up")
+	default:
+	}
+	l.Return()
+}

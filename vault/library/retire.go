@@ -14,8 +14,8 @@ import (
 )
 
 // Retire removes a folder, which gives its room back to the disk. Before that, last looks at it once more, while nobody else can:
-// an error of it leaves the folder as it is. A folder that is not there is no error. Errors: folder.ErrBusy while somebody
-// reads in it; those of last.
+// an error of it leaves the folder as it is. A folder that is not there is no error. Those who Borrow it give way. Errors: folder.ErrBusy while
+// somebody else reads in it; those of last.
 func (m *Months) Retire(ctx context.Context, name string, last func(f *folder.Folder) error) (err error) {
 	mo, err := m.seize(ctx, name)
 	if errors.Is(err, folder.ErrMissing) {
@@ -27,6 +27,7 @@ func (m *Months) Retire(ctx context.Context, name string, last func(f *folder.Fo
 	defer func() {
 		m.mu.Lock()
 		delete(m.retiring, name)
+		m.tell()
 		m.mu.Unlock()
 	}()
 	if err := errors.Join(last(mo.f), mo.f.Close()); err != nil {
@@ -50,11 +51,15 @@ func (m *Months) Retire(ctx context.Context, name string, last func(f *folder.Fo
 func (m *Months) seize(ctx context.Context, name string) (*month, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.cfg.ReadOnly {
+		return nil, folder.ErrReadOnly
+	}
+	if err := m.claim(ctx, name, func(*month) bool { return false }); err != nil {
+		return nil, err
+	}
 	mo := m.open[name]
 	switch {
-	case m.cfg.ReadOnly:
-		return nil, folder.ErrReadOnly
-	case m.retiring[name] || mo != nil && mo.users > 0:
+	case m.retiring[name]:
 		return nil, folder.ErrBusy
 	case mo == nil:
 		var err error
