@@ -119,9 +119,7 @@ func (v *Vault) erased(ctx context.Context, c erasure.Certificate) {
 }
 
 // closed writes down the hash of a recording's closing manifest. The mover does, so no group waits for it.
-func (v *Vault) closed(id keys.ID, manifest [32]byte) {
-	ctx := context.Background()
-	if _, err := v.past.Audit.Append(ctx, audit.Act{What: entry.Filed, About: []keys.ID{id}, Hashes: [][32]byte{manifest}}); err != nil {
-		v.find(ctx, err)
-	}
+func (v *Vault) closed(ctx context.Context, id keys.ID, manifest [32]byte) error {
+	_, err := v.past.Audit.Append(ctx, audit.Act{What: entry.Filed, About: []keys.ID{id}, Hashes: [][32]byte{manifest}})
+	return err
 }

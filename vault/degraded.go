@@ -44,7 +44,7 @@ func OpenDegraded(ctx context.Context, cfg Config, why error, log *slog.Logger) 
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	v, err := degraded.Open(ctx, cfg.degraded(log))
+	v, err := degraded.Open(ctx, cfg.degraded(log), why)
 	if err != nil {
 		return nil, err
 	}

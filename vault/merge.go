@@ -20,7 +20,7 @@ func (v *Vault) home() degraded.Home {
 	merged := c.Filed
 	c.Filed = nil // of a degraded vault that is finished nobody is told; of a recording that came over, everybody
 	return degraded.Home{Config: c, Guard: v.guard, Keys: v.keys, Main: mainVault{v}, Excluded: v.cfg.Excluded, Merged: merged,
-		Find: v.findOnce, TellSpare: v.refreshClear}
+		Find: v.findOnce, TellSpare: v.refreshClear, Audit: v.past.Audit, Closed: v.closed}
 }
 
 // findOnce takes note of what is found again at each try.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"linekeep/drivers/tpm"
+	"linekeep/vault/audit"
 	"linekeep/vault/audit/entry"
 	"linekeep/vault/clear"
 	"linekeep/vault/custody"
@@ -85,7 +86,7 @@ func remember(ctx context.Context, cfg Config, k *keys.Keys, log *slog.Logger) (
 		return fmt.Errorf("write the recovery down: %w", err)
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	if err := p.Box(ctx, entry.Recovered); err != nil {
+	if err := p.Box(ctx, audit.Act{What: entry.Recovered}); err != nil {
 		return fmt.Errorf("write the recovery down: %w", err)
 	}
 	return k.KeepCheckpoint(ctx)

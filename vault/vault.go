@@ -26,6 +26,7 @@ import (
 
 	"linekeep/audio/segment"
 	"linekeep/drivers/tpm"
+	"linekeep/vault/audit"
 	"linekeep/vault/audit/entry"
 	"linekeep/vault/catalog"
 	"linekeep/vault/catalog/number"
@@ -94,6 +95,7 @@ type Config struct {
 	// Filed is told of each recording once it can be found; may be nil.
 	Filed func(recording.Manifest)
 
+	Version                     string        // of the program, for the audit log
 	Box                         string        // the box's name, which no password may be
 	SeveralRoles                bool          // one person may have several roles: the site says so
 	SessionIdle, SessionLongest time.Duration // when a session ends; zero for the defaults of custody/office
@@ -283,7 +285,7 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 	if err = errors.Join(v.openRetention(), v.openScrub(ctx)); err != nil {
 		return err
 	}
-	return v.past.Box(ctx, entry.BoxStart)
+	return v.past.Started(ctx, past.Start{Version: v.cfg.Version, Clean: replay.Clean, CutOff: v.store.CutOff(), Torn: replay.Torn, Damage: len(replay.Damages)})
 }
 
 func (v *Vault) openKeys(ctx context.Context, chip tpm.Sealer) (err error) {
@@ -357,7 +359,7 @@ func (v *Vault) Close(ctx context.Context) error {
 	if v.guard.Status().State != space.OK {
 		err = v.guard.Release(ctx)
 	}
-	return errors.Join(err, v.past.Box(ctx, entry.BoxStop), v.store.Close(ctx), v.release())
+	return errors.Join(err, v.past.Box(ctx, audit.Act{What: entry.BoxStop}), v.store.Close(ctx), v.release())
 }
 
 // release closes whatever is open, from the right of the data's way to the left.

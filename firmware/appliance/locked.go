@@ -104,7 +104,7 @@ func open(ctx context.Context, cfg config.Config, parts Parts, log *slog.Logger)
 func openVault(ctx context.Context, cfg config.Config, parts Parts, log *slog.Logger) opened {
 	now := opened{filed: &listener{}}
 	vc := cfg.Vault()
-	vc.Filed = now.filed.filed
+	vc.Filed, vc.Version = now.filed.filed, version()
 	if now.chip, now.err = parts.Chip(ctx); now.err != nil {
 		now.chip = nil
 		return now
@@ -134,14 +134,14 @@ func rescuePrint(cfg config.Config) (string, error) {
 // buildLocked makes what there is to ask of a box whose vault is locked: how it is, and the rescue page.
 func (b *box) buildLocked(d *vault.Degraded) error {
 	b.back = &comeback{cfg: b.cfg, parts: b.parts, log: b.log, lines: b.pipeline, now: make(chan struct{}, 1), stop: func() {}}
-	act := service.NewRescue(b.parts.Button, b.back.recover, time.Now)
+	act := service.NewRescue(b.parts.Button, b.back.recover, time.Now, d)
 	page, err := console.NewRescue(rescueConfig(b.cfg), b.health.Status, act, b.log)
 	if err != nil {
 		return err
 	}
 	b.pages, b.print = page.Serve, page.Certificate().Fingerprint()
 	b.control = control.NewServer(b.cfg.Control.Socket,
-		service.New(b.health.Status, service.Locked(d.Why())).WithButton(b.parts.Press), b.log)
+		service.New(b.health.Status, service.Locked(d.Why(), d)).WithButton(b.parts.Press), b.log)
 	return nil
 }
 

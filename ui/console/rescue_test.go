@@ -21,6 +21,7 @@ import (
 	"linekeep/ui/service"
 	"linekeep/ui/uitest"
 	"linekeep/vault"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/custody"
 )
 
@@ -77,7 +78,7 @@ func startRescue(t *testing.T, keep string, button bool) *rescued {
 	if button {
 		finger = b
 	}
-	act := service.NewRescue(finger, b.open, time.Now)
+	act := service.NewRescue(finger, b.open, time.Now, nobody{})
 	p, err := console.NewRescue(cfg, func(context.Context) api.Status { return uitest.Locked() }, act, slog.New(slog.NewTextHandler(b.log, nil)))
 	if err != nil {
 		t.Fatalf("NewRescue: %v", err)
@@ -234,3 +235,8 @@ func TestTheRescuePageIsReadableByEverybodyWithoutScripts(t *testing.T) {
 		t.Errorf("a box without a button takes a code: %d", status)
 	}
 }
+
+// nobody keeps what is refused.
+type nobody struct{}
+
+func (nobody) Refused(context.Context, entry.Kind, string, string) {}

@@ -19,13 +19,9 @@ func (s *Service) allow(ctx context.Context, who Caller, a Act) error {
 	return errors.Join(err, s.vault.Denied(ctx, who, a))
 }
 
-// Denied writes a refusal into the log. A caller the table does not know is no more than a visitor.
+// Denied writes a refusal into the log.
 func (o opened) Denied(ctx context.Context, who Caller, a Act) error {
-	actor := entry.Actor{Kind: entry.Visitor}
-	if who == Machine {
-		actor = machine()
-	}
-	return o.denied(ctx, actor, a)
+	return o.denied(ctx, entry.Actor{Kind: kindOf(who)}, a)
 }
 
 // denied writes down that somebody may not do something. Whoever asked may have gone: it is written all the same.

@@ -40,15 +40,17 @@ type Rescue struct {
 	button Button
 	open   func(context.Context, custody.Code) error
 	clock  func() time.Time
+	memory Memory
 
 	mu    sync.Mutex // one code at a time; held over open
 	left  int        // codes that may be tried now
 	since time.Time  // left was last made more
 }
 
-// NewRescue makes a rescue whose open takes the code. A box without a button has a nil one: nobody can prove to stand there.
-func NewRescue(button Button, open func(context.Context, custody.Code) error, clock func() time.Time) *Rescue {
-	return &Rescue{button: button, open: open, clock: clock, left: codesAtOnce, since: clock()}
+// NewRescue makes a rescue whose open takes the code, and whose memory is told of each attempt that fails. A box without a button
+// has a nil one: nobody can prove to stand there.
+func NewRescue(button Button, open func(context.Context, custody.Code) error, clock func() time.Time, memory Memory) *Rescue {
+	return &Rescue{button: button, open: open, clock: clock, memory: memory, left: codesAtOnce, since: clock()}
 }
 
 // HasButton says whether the box has one at all, Pressed whether it was pressed a moment ago.
@@ -60,6 +62,14 @@ func (r *Rescue) Pressed() bool { return r.button != nil && r.button.PressedWith
 // Recover opens the vault again: nil = it is open to whoever opens it next. The code is not kept; the caller wipes it.
 // Errors: ErrNotAllowed, ErrNoButton, ErrTooMany, ErrWrongCode, and those of vault.Recover.
 func (r *Rescue) Recover(ctx context.Context, who Caller, typed secret.Password) error {
+	err := r.recover(ctx, who, typed)
+	if err != nil {
+		r.memory.Refused(ctx, kindOf(who), string(ActRecover), whyRefused(err))
+	}
+	return err
+}
+
+func (r *Rescue) recover(ctx context.Context, who Caller, typed secret.Password) error {
 	if err := allowed(who, ActRecover); err != nil {
 		return err
 	}

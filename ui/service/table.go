@@ -64,7 +64,7 @@ func unwritten() map[Act]string {
 		ActStatus:  "tells nothing of any call or person, and is asked for every second",
 		ActLines:   "as status",
 		ActPress:   "a finger on the box; what the button allows is written down",
-		ActRecover: "the log does not open before the keys do: vault.Recover writes it down as soon as they did",
+		ActRecover: "the log does not open before the keys do: vault.Recover writes it down as soon as they did, and what was refused before is kept until then",
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"linekeep/drivers/tpm"
+	"linekeep/vault/audit"
 	"linekeep/vault/catalog"
 	"linekeep/vault/clear"
 	"linekeep/vault/keys"
@@ -36,6 +37,10 @@ type Home struct {
 	Find func(ctx context.Context, err error)
 	// TellSpare writes the public half of the newest spare key into the clear file.
 	TellSpare func(ctx context.Context) error
+	// Audit is the main vault's log, which has each merge before it is made and after; Closed writes down a recording's manifest
+	// before it is brought over.
+	Audit  *audit.Log
+	Closed func(ctx context.Context, id keys.ID, manifest [32]byte) error
 }
 
 // Run brings over what there is, beside the recording, and tries again where the disk or the chip was in the way.
@@ -117,8 +122,16 @@ func (h Home) one(ctx context.Context, n int) (err error) {
 		return err
 	}
 	began := time.Now()
+	past, err := h.tell(ctx, d)
+	if err != nil {
+		return err
+	}
+	cut := d.store.CutOff()
 	report, err := h.over(ctx, d)
 	if err != nil {
+		return err
+	}
+	if err := h.tellEnd(ctx, past, d.last, report, cut); err != nil {
 		return err
 	}
 	for _, damage := range report.Damage {
@@ -187,7 +200,7 @@ func (h Home) over(ctx context.Context, d *Vault) (Report, error) {
 	if err := h.Keys.Import(ctx, shards); err != nil {
 		return Report{}, err
 	}
-	src := Source{Library: &library.Library{Keys: d.keys, Months: d.months}, Excluded: h.Excluded, Merged: h.Merged}
+	src := Source{Library: &library.Library{Keys: d.keys, Months: d.months}, Excluded: h.Excluded, Closed: h.Closed, Merged: h.Merged}
 	report, err := Merge(ctx, src, h.Main)
 	report.Damage = append(report.Damage, d.store.Findings()...)
 	report.Damage = append(report.Damage, d.keys.Findings()...)

@@ -38,6 +38,8 @@ type Source struct {
 	// Excluded says whether a call is of a number that is never recorded. While the vault was locked nobody could look
 	// into that list. May be nil.
 	Excluded func(catalog.Row) bool
+	// Closed is told of each recording's manifest before that is brought over. May be nil.
+	Closed func(ctx context.Context, id keys.ID, manifest [32]byte) error
 	// Merged is told of each recording that can be found in the main vault now. May be nil.
 	Merged func(recording.Manifest)
 }
@@ -108,6 +110,11 @@ func (m *merge) recording(ctx context.Context, f *folder.Folder, name string, ma
 	if !there {
 		if err := m.chunks(ctx, f, name, man); err != nil {
 			return fmt.Errorf("recording %s: %w", man.ID, err)
+		}
+		if m.src.Closed != nil {
+			if err := m.src.Closed(ctx, man.ID, recording.Hash(last[1].Value)); err != nil {
+				return fmt.Errorf("recording %s: %w", man.ID, err)
+			}
 		}
 		if err := m.main.Keep(ctx, name, last...); err != nil {
 			return fmt.Errorf("recording %s: %w", man.ID, err)

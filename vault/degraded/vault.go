@@ -14,25 +14,33 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"linekeep/audio/segment"
+	"linekeep/vault/audit/entry"
 	"linekeep/vault/catalog"
 	"linekeep/vault/clear"
+	"linekeep/vault/degraded/story"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/lock"
 	"linekeep/vault/recording"
+	"linekeep/vault/settings"
 	"linekeep/vault/space"
 	"linekeep/vault/store"
 )
 
 // The folders of a vault, main or degraded.
 const (
-	keysDir    = "keys"
-	journalDir = "journal"
+	keysDir     = "keys"
+	journalDir  = "journal"
+	settingsDir = "settings"
 )
 
-// preparePeriod is how often keys are made ahead; they are due three days ahead.
-const preparePeriod = time.Hour
+const (
+	// preparePeriod is how often keys are made ahead; they are due three days ahead.
+	preparePeriod = time.Hour
+	// keepPeriod is how often what is refused again and again is brought to the disk.
+	keepPeriod = time.Minute
+)
 
 // Config says beside which vault, and what it keeps.
 type Config struct {
@@ -56,22 +64,24 @@ type Vault struct {
 	journal *journal.Journal
 	months  *library.Months
 	store   *store.Store
+	story   *story.Book
+	last    journal.Replay // of one that is merged: how it ended
 
 	mu    sync.Mutex
 	beats bool // the last heartbeat came back
 	since time.Time
 }
 
-// Open begins a vault beside the one in cfg.Dir. Errors: clear.ErrMissing, clear.ErrAltered.
-func Open(ctx context.Context, cfg Config) (*Vault, error) {
+// Open begins a vault beside the one in cfg.Dir, which does not open because of why. Errors: clear.ErrMissing, clear.ErrAltered.
+func Open(ctx context.Context, cfg Config, why error) (*Vault, error) {
 	d := &Vault{cfg: cfg}
-	if err := d.begin(ctx); err != nil {
+	if err := d.begin(ctx, why); err != nil {
 		return nil, errors.Join(fmt.Errorf("record beside the vault in %s, which is locked: %w", cfg.Dir, err), d.release())
 	}
 	return d, nil
 }
 
-func (d *Vault) begin(ctx context.Context) error {
+func (d *Vault) begin(ctx context.Context, why error) error {
 	file, findings, err := clear.Read(filepath.Join(d.cfg.Dir, keysDir))
 	if err != nil {
 		return err
@@ -106,7 +116,24 @@ func (d *Vault) begin(ctx context.Context) error {
 	if err := d.keys.Prepare(ctx, d.cfg.Classes, d.cfg.Clock()); err != nil {
 		return err
 	}
+	kept, err := d.settings()
+	if err == nil {
+		d.story, err = story.Begin(kept, d.cfg.Clock, why, d.cfg.Log)
+	}
+	if err != nil {
+		return err
+	}
 	return d.open(ctx)
+}
+
+// settings is where it keeps what the main vault's log is to be told.
+func (d *Vault) settings() (*settings.Folder, error) {
+	return settings.Open(filepath.Join(d.path, settingsDir), d.keys.VaultID(), d.keys.Outer("settings"))
+}
+
+// Refused takes note of what somebody was refused while the main vault is locked: its log is told when it opens.
+func (d *Vault) Refused(ctx context.Context, who entry.Kind, act, why string) {
+	d.story.Refused(context.WithoutCancel(ctx), who, act, why)
 }
 
 func (d *Vault) keysConfig() keys.Config {
@@ -124,6 +151,7 @@ func (d *Vault) open(ctx context.Context) (err error) {
 		Key: d.keys.Outer("journal"), Room: d.guard.Room, Log: d.cfg.Log}); err != nil {
 		return err
 	}
+	d.last = *replay
 	d.months = library.NewMonths(library.MonthsConfig{Dir: d.path, Key: d.keys.Folder, Move: d.guard.Room, Clock: d.cfg.Clock, Log: d.cfg.Log})
 	d.store, err = store.New(ctx, store.Config{Keys: d.keys, Public: d.clear.Custody, Custody: d.clear.Number, Journal: d.journal, Guard: d.guard,
 		Months: d.months, Filer: nopFiler{}, Filed: d.cfg.Filed, Clock: d.cfg.Clock, Log: d.cfg.Log}, replay)
@@ -148,12 +176,15 @@ func (d *Vault) Run(ctx context.Context) error {
 }
 
 func (d *Vault) prepare(ctx context.Context) error {
-	hourly := time.NewTicker(preparePeriod)
+	hourly, minutely := time.NewTicker(preparePeriod), time.NewTicker(keepPeriod)
 	defer hourly.Stop()
+	defer minutely.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-minutely.C:
+			d.story.Keep(ctx)
 		case <-hourly.C:
 			if err := d.keys.Prepare(ctx, d.cfg.Classes, d.cfg.Clock()); err != nil {
 				d.cfg.Log.ErrorContext(ctx, "keys for coming recordings not made", slog.Any("err", err))
@@ -200,6 +231,7 @@ func (d *Vault) Close(ctx context.Context) error {
 	if d.guard.Status().State != space.OK {
 		err = d.guard.Release(ctx)
 	}
+	d.story.End(ctx)
 	return errors.Join(err, d.store.Close(ctx), d.release())
 }
 

@@ -10,12 +10,14 @@ package past
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"linekeep/vault/audit"
@@ -177,12 +179,31 @@ func Walk(c Config) func(ctx context.Context, from uint64, visit func(s audit.St
 }
 
 // Box writes down what the box does by itself, and makes a checkpoint if the chip is there; Run tries again where it is not.
-func (p *Past) Box(ctx context.Context, what entry.Action, details ...audit.Detail) error {
-	if _, err := p.Audit.Append(ctx, audit.Act{What: what, Details: details}); err != nil {
+func (p *Past) Box(ctx context.Context, acts ...audit.Act) error {
+	if _, err := p.Audit.Append(ctx, acts...); err != nil {
 		return err
 	}
 	p.Checkpoint(ctx)
 	return nil
+}
+
+// Start is how the box came up.
+type Start struct {
+	Version string // of the program
+	Clean   bool   // it was stopped in good order
+	CutOff  int    // recordings that are closed by recovery
+	Torn    int64  // bytes of a half-written group that were cut off
+	Damage  int    // places of the journal that are altered or missing
+}
+
+// Started writes down that the box came up, and where it had not been stopped in good order, that too and what is repaired.
+func (p *Past) Started(ctx context.Context, s Start) error {
+	acts := []audit.Act{{What: entry.BoxStart, Details: audit.Details{audit.Say("version", cmp.Or(s.Version, "unknown"))}}}
+	if !s.Clean {
+		acts = append(acts, audit.Act{What: entry.Unclean, Details: audit.Details{audit.Say("recordings cut off", strconv.Itoa(s.CutOff)),
+			audit.Say("half-written bytes", strconv.FormatInt(s.Torn, 10)), audit.Say("damaged places of the journal", strconv.Itoa(s.Damage))}})
+	}
+	return p.Box(ctx, acts...)
 }
 
 // Checkpoint makes one if the chip is there.

@@ -327,7 +327,9 @@ func (s *Store) finish(ctx context.Context, r *entry) error {
 		return fmt.Errorf("file in the catalogue: %w", err)
 	}
 	if s.cfg.Closed != nil { // before it is forgotten: after a power cut in between it is told again, and never not at all
-		s.cfg.Closed(m.ID, recording.Hash(sealed))
+		if err := s.cfg.Closed(ctx, m.ID, recording.Hash(sealed)); err != nil {
+			return fmt.Errorf("write down that it is closed: %w", err)
+		}
 	}
 	s.letGo(r)
 	if s.cfg.Filed != nil {

@@ -85,9 +85,10 @@ type Config struct {
 	Guard   Guard
 	Months  *library.Months
 	Filer   Filer
-	// Filed is told of each recording once it is filed, on the mover's goroutine, and Closed of its manifest's hash; may be nil.
+	// Filed is told of each recording once it is filed, on the mover's goroutine, and Closed of its manifest's hash before the journal
+	// forgets it: until Closed takes it, it is told again with each pass. Both may be nil.
 	Filed  func(recording.Manifest)
-	Closed func(id keys.ID, manifest [32]byte)
+	Closed func(ctx context.Context, id keys.ID, manifest [32]byte) error
 	// Counters are the commit counters of folders that are not the store's (the catalogue); may be nil.
 	Counters func() []journal.Counter
 	Clock    func() time.Time

@@ -16,6 +16,8 @@ const (
 	LogLoss       Action = 4
 	Recovered     Action = 5
 	SettingChange Action = 6
+	Unclean       Action = 7
+	DegradedEnd   Action = 8
 
 	SignIn    Action = 16
 	SignOut   Action = 17
@@ -87,10 +89,12 @@ type row struct {
 var table = [...]row{ //nolint:gochecknoglobals // nothing changes it; a function would make it anew for each entry that is read
 	{BoxStart, "box.start", "the vault was opened and records", "", "version of the program"},
 	{BoxStop, "box.stop", "the vault is closed in good order", "", ""},
-	{Degraded, "box.degraded", "the box recorded beside a vault that did not open, and has merged what it recorded", "", "from when, until when, why"},
+	{Degraded, "box.degraded", "the box recorded beside a vault that did not open; written when it opens again, with what was refused meanwhile, before anything is merged", "", "from when, why"},
 	{LogLoss, "log.loss", "part of this log is lost, and it goes on without; what is known of the lost part", "hash: root of the tree that was promised", "size and root that were promised, and found"},
 	{Recovered, "box.recovered", "the keys were recovered with the recovery code, for another chip or another state of it", "", ""},
 	{SettingChange, "setting.change", "a setting of the box was changed", "", "which, from what, to what"},
+	{Unclean, "box.unclean", "the box was not stopped in good order before this start: the power went, it crashed, or it was killed", "", "how many recordings were cut off and are closed by recovery, half-written bytes cut off, what is damaged"},
+	{DegradedEnd, "box.degraded-end", "what was recorded beside the vault is in it", "", "until when, whether it ended in good order, recordings merged, left out, cut off, unreadable"},
 	{SignIn, "session.begin", "somebody signs in", "the person, once known", "the name as typed where it is nobody's, the address"},
 	{SignOut, "session.end", "a session ends: signed out, idle, or ended by an act of somebody else's", "the person", "why"},
 	{SignAgain, "session.again", "somebody proves anew who they are, for one act", "the person", "the act"},
@@ -137,7 +141,7 @@ var table = [...]row{ //nolint:gochecknoglobals // nothing changes it; a functio
 	{Checkpoint, "log.checkpoint", "a signed checkpoint of this log is given out", "", ""},
 	{Certificate, "erase.certificate", "a certificate of erasure is given out", "the call", ""},
 	{KeysShown, "keys.show", "the state of the keys is shown, without any of them", "", ""},
-	{Denied, "denied", "somebody asks for what the permission table does not allow them, or brings a recovery code that is none", "the call, where it is one", "the act"},
+	{Denied, "denied", "somebody asks for what the permission table does not allow them, brings a recovery code that is none, or asks while the vault is locked", "the call, where it is one", "the act; of a locked vault also why, how often, first and last"},
 	{RetentionShown, "retention.show", "holds, and what expires when, are shown", "", ""},
 	{Consent, "retention.consent", "a Controller lets more than half of the recordings expire at once", "the calls", "by whom"},
 }
