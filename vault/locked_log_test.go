@@ -61,9 +61,27 @@ func TestP17_TheTimeInWhichTheVaultWasLockedStandsInItsLog(t *testing.T) {
 	if err != nil || len(rows) != 2 {
 		t.Fatalf("Find: %d, %v", len(rows), err)
 	}
-	all, details := entries(t, v, size)
-	var got []string
-	filed := make(map[keys.ID]bool)
+	got, filed := lockedTold(t, v, size)
+	want := []string{"box box.start", "box box.degraded", "visitor denied", "machine denied", "box call.filed", "box call.filed", "box box.degraded-end",
+		"box box.stop", "box box.start"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, row := range rows {
+		if !filed[row.ID] {
+			t.Errorf("the log has no manifest of %s", row.ID)
+		}
+	}
+	if report, err := v.Check(t.Context()); err != nil || len(report.Findings) > 0 {
+		t.Errorf("Check: %v, %v", report.Findings, err)
+	}
+}
+
+// lockedTold are the acts from one on, and the recordings filed among them; what each tells under seal is looked at.
+func lockedTold(t *testing.T, v *vaulttest.Vault, from uint64) (got []string, filed map[keys.ID]bool) {
+	t.Helper()
+	all, details := entries(t, v, from)
+	filed = make(map[keys.ID]bool)
 	for i, s := range all {
 		got = append(got, s.Actor.String()+" "+s.Action.String())
 		switch s.Action {
@@ -87,19 +105,7 @@ func TestP17_TheTimeInWhichTheVaultWasLockedStandsInItsLog(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"box box.start", "box box.degraded", "visitor denied", "machine denied", "box call.filed", "box call.filed", "box box.degraded-end",
-		"box box.stop", "box box.start"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	for _, row := range rows {
-		if !filed[row.ID] {
-			t.Errorf("the log has no manifest of %s", row.ID)
-		}
-	}
-	if report, err := v.Check(t.Context()); err != nil || len(report.Findings) > 0 {
-		t.Errorf("Check: %v, %v", report.Findings, err)
-	}
+	return got, filed
 }
 
 // TestP17_AStartAfterAPowerCutSaysWhatItRepairs, and one after a stop in good order says nothing of the kind.

@@ -285,7 +285,7 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 	if err = errors.Join(v.openRetention(), v.openScrub(ctx)); err != nil {
 		return err
 	}
-	return v.past.Started(ctx, past.Start{Version: v.cfg.Version, Clean: replay.Clean, CutOff: v.store.CutOff(), Torn: replay.Torn, Damage: len(replay.Damages)})
+	return v.past.Started(ctx, past.Start{Version: v.cfg.Version, Clean: replay.Clean, CutOff: replay.CutOff(), Torn: replay.Torn, Damage: len(replay.Damages)})
 }
 
 func (v *Vault) openKeys(ctx context.Context, chip tpm.Sealer) (err error) {

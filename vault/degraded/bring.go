@@ -126,12 +126,11 @@ func (h Home) one(ctx context.Context, n int) (err error) {
 	if err != nil {
 		return err
 	}
-	cut := d.store.CutOff()
 	report, err := h.over(ctx, d)
 	if err != nil {
 		return err
 	}
-	if err := h.tellEnd(ctx, past, d.last, report, cut); err != nil {
+	if err := h.tellEnd(ctx, past, d.last, report); err != nil {
 		return err
 	}
 	for _, damage := range report.Damage {

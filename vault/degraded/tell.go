@@ -33,14 +33,14 @@ func (h Home) tell(ctx context.Context, d *Vault) (story.Story, error) {
 }
 
 // tellEnd writes down that all of it is in the main vault. Where nobody ended it in good order, its newest group says until when it went on.
-func (h Home) tellEnd(ctx context.Context, s story.Story, last journal.Replay, r Report, cut int) error {
+func (h Home) tellEnd(ctx context.Context, s story.Story, last journal.Replay, r Report) error {
 	until, order := s.Ended, "yes"
 	if until.IsZero() {
 		until, order = last.Last.At, "no"
 	}
 	act := audit.Act{What: entry.DegradedEnd, Details: audit.Details{audit.Say("until", until.UTC().Format(time.RFC3339)), audit.Say("in good order", order),
 		audit.Say("recordings merged", strconv.Itoa(r.Recordings)), audit.Say("left out", strconv.Itoa(r.Excluded)),
-		audit.Say("cut off", strconv.Itoa(cut)), audit.Say("unreadable", strconv.Itoa(len(r.Damage)))}}
+		audit.Say("cut off", strconv.Itoa(last.CutOff())), audit.Say("unreadable", strconv.Itoa(len(r.Damage)))}}
 	_, err := h.Audit.Append(ctx, act)
 	return err
 }

@@ -24,6 +24,19 @@ type Replay struct {
 	files []*scanned
 }
 
+// CutOff is how many recordings the journal has no end of: a power cut or a crash ended them, and recovery closes them.
+func (r *Replay) CutOff() int {
+	ended, all := make(map[keys.ID]bool), make(map[keys.ID]bool)
+	for i := range r.Records {
+		rec := &r.Records[i]
+		all[rec.ID] = true
+		if rec.Kind == KindClose || rec.Kind == KindFiled {
+			ended[rec.ID] = true
+		}
+	}
+	return len(all) - len(ended)
+}
+
 // load reads all files. complete says that the end cannot be torn, because whoever wrote it says where it ends.
 func load(cfg Config, s *sealer, numbers []uint64, limit func(uint64) int64, complete bool) (*Replay, error) {
 	r := &Replay{}

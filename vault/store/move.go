@@ -323,13 +323,12 @@ func (s *Store) finish(ctx context.Context, r *entry) error {
 	} else if m, err = recording.OpenManifest(s.forms(r), sealed); err != nil {
 		return err
 	}
-	if err := s.cfg.Filer.File(ctx, m.Row()); err != nil {
-		return fmt.Errorf("file in the catalogue: %w", err)
+	err = s.cfg.Filer.File(ctx, m.Row())
+	if err == nil && s.cfg.Closed != nil { // before it is forgotten: after a power cut in between it is told again, and never not at all
+		err = s.cfg.Closed(ctx, m.ID, recording.Hash(sealed))
 	}
-	if s.cfg.Closed != nil { // before it is forgotten: after a power cut in between it is told again, and never not at all
-		if err := s.cfg.Closed(ctx, m.ID, recording.Hash(sealed)); err != nil {
-			return fmt.Errorf("write down that it is closed: %w", err)
-		}
+	if err != nil {
+		return fmt.Errorf("file in the catalogue and the log: %w", err)
 	}
 	s.letGo(r)
 	if s.cfg.Filed != nil {

@@ -137,17 +137,6 @@ func (s *Store) describe(r *entry) error {
 	return nil
 }
 
-// CutOff is how many recordings the journal has no end of: a power cut or a crash ended them, and they are closed by recovery. It is
-// for whoever opened the store, before Run.
-func (s *Store) CutOff() (n int) {
-	for _, r := range s.recordings() {
-		if r.cut {
-			n++
-		}
-	}
-	return n
-}
-
 // announce makes the tracks that the opening names, also those nothing was heard on.
 func (r *entry) announce() {
 	for _, p := range r.opening.Parties {
