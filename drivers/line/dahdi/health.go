@@ -95,7 +95,7 @@ func (t *tap) ask(ctx context.Context, now time.Time) {
 			s.noBattery.Store(err == nil && p.alarms&alarmRed != 0)
 		}
 		if is := s.text(); is != was {
-			t.say(ctx, now, slog.LevelWarn, "alarm of a span", slog.Int("span", number), slog.String("was", was), slog.String("is", is))
+			t.log.Say(ctx, now, slog.LevelWarn, "alarm of a span", slog.Int("span", number), slog.String("was", was), slog.String("is", is))
 		}
 	}
 }
@@ -117,24 +117,10 @@ func (t *tap) barred(l *tapped) bool {
 
 func (t *tap) report(ctx context.Context, now time.Time, l *tapped) {
 	if l.down {
-		t.say(ctx, now, slog.LevelWarn, "line down", slog.String("line", l.Info().Name))
+		t.log.Say(ctx, now, slog.LevelWarn, "line down", slog.String("line", l.Info().Name))
 		return
 	}
-	t.say(ctx, now, slog.LevelInfo, "line up", slog.String("line", l.Info().Name))
-}
-
-// say logs at most once a second: a loose plug can do all this for 30 lines, many times over.
-func (t *tap) say(ctx context.Context, now time.Time, level slog.Level, msg string, attrs ...slog.Attr) {
-	if !t.logged.IsZero() && now.Sub(t.logged) < time.Second {
-		t.cut++
-		return
-	}
-	t.logged = now
-	if t.cut > 0 {
-		attrs = append(attrs, slog.Uint64("not_logged_since", t.cut))
-		t.cut = 0
-	}
-	t.log.LogAttrs(ctx, level, msg, attrs...) //nolint:sloglint // msg is a constant at each of the callers above
+	t.log.Say(ctx, now, slog.LevelInfo, "line up", slog.String("line", l.Info().Name))
 }
 
 func (t *tap) stats() Stats {

@@ -12,15 +12,6 @@ import (
 	"linekeep/drivers/line/circuit"
 )
 
-const (
-	// firstPause and longestPause bound the pauses between two attempts to open a channel; each is twice the one before.
-	firstPause   = 100 * time.Millisecond
-	longestPause = time.Second
-	// reopenAfter is how long a channel may give nothing before it is closed and opened anew. There is nothing in it to lose, and
-	// a span can only be taken out of the kernel, to come back, while nobody has it open.
-	reopenAfter = time.Second
-)
-
 // port is one channel that is listened to: sound of one direction of a line, or one direction of a D channel.
 type port struct {
 	kind    Kind
@@ -33,10 +24,8 @@ type port struct {
 	channel int // DAHDI's number, while it is open
 	span    int // its span
 	sig     int
-	opened  time.Time
 	last    time.Time // when something came last
-	next    time.Time // when to try again
-	pause   time.Duration
+	retry   circuit.Retry
 	breaks  []int // how many buffers are to be read before each place where sound was lost
 	why     atomic.Pointer[string]
 	counts  portCounts
@@ -48,7 +37,7 @@ type portCounts struct {
 }
 
 func newPort(kind Kind, number, slot int, side line.Side, law line.Law, l *circuit.Line) *port {
-	return &port{kind: kind, number: number, slot: slot, side: side, law: law, line: l, fd: -1, pause: firstPause,
+	return &port{kind: kind, number: number, slot: slot, side: side, law: law, line: l, fd: -1,
 		breaks: make([]int, 0, buffers)}
 }
 
@@ -88,7 +77,8 @@ func (p *port) open(d *desk, now time.Time) error {
 	if err := p.set(d.sys, fd, channel, info); err != nil {
 		return errors.Join(err, d.sys.close(fd))
 	}
-	p.fd, p.channel, p.span, p.sig, p.opened, p.last = fd, channel, info.span, info.sig, now, now
+	p.fd, p.channel, p.span, p.sig, p.last = fd, channel, info.span, info.sig, now
+	p.retry.Opened(now)
 	p.breaks = p.breaks[:0]
 	p.counts.opens.Add(1)
 	p.counts.up.Store(true)
@@ -172,16 +162,8 @@ func (p *port) shut(sys system, now time.Time) error {
 	err := sys.close(p.fd)
 	p.fd = -1
 	p.counts.up.Store(false)
-	if now.Sub(p.opened) > 10*longestPause {
-		p.pause = firstPause
-	}
-	p.later(now)
+	p.retry.Failed(now)
 	return err
-}
-
-func (p *port) later(now time.Time) {
-	p.next = now.Add(p.pause)
-	p.pause = min(2*p.pause, longestPause)
 }
 
 // overrun notes that the kernel had no room: all its buffers are full, and the loss lies behind them.

@@ -26,7 +26,7 @@ const (
 type tap struct {
 	device Device
 	desk   desk
-	log    *slog.Logger
+	log    circuit.Log
 	ports  []*port
 	lines  []*tapped
 	d      circuit.DChannel // nil without ISDN lines
@@ -36,10 +36,8 @@ type tap struct {
 	fds    []unix.PollFd
 	stale  bool // fds are
 	asked  time.Time
-	ctlDue time.Time
+	ctl    circuit.Retry
 	buf    [bufferBytes]byte
-	logged time.Time
-	cut    uint64 // lines of the log left out since
 }
 
 // tapped is a line and what its signals are doing.
@@ -52,7 +50,7 @@ type tapped struct {
 }
 
 func newTap(device Device, sys system, log *slog.Logger) *tap {
-	t := &tap{device: device, desk: desk{sys: sys, fd: -1}, log: log.With(slog.String("device", device.String()))}
+	t := &tap{device: device, desk: desk{sys: sys, fd: -1}, log: circuit.Log{To: log.With(slog.String("device", device.String()))}}
 	for _, n := range []int{device.Office, device.Remote} {
 		if s := (&spanState{}); n != 0 {
 			if device.Kind == Span {
@@ -132,22 +130,22 @@ func (t *tap) run(ctx context.Context) {
 // maintain opens what is closed and due, and asks the spans how they are.
 func (t *tap) maintain(ctx context.Context, now time.Time) {
 	if t.desk.fd < 0 {
-		if now.Before(t.ctlDue) {
+		if !t.ctl.Due(now) {
 			return
 		}
 		fd, err := t.desk.sys.open("/dev/dahdi/ctl")
 		if err != nil { // the driver is not loaded yet
-			t.ctlDue = now.Add(longestPause / 2)
-			t.say(ctx, now, slog.LevelWarn, "DAHDI is not there", slog.Any("err", err))
+			t.ctl.Failed(now)
+			t.log.Say(ctx, now, slog.LevelWarn, "DAHDI is not there", slog.Any("err", err))
 			return
 		}
 		t.desk.fd = fd
 	}
 	for _, p := range t.ports {
 		switch {
-		case p.fd < 0 && !now.Before(p.next):
+		case p.fd < 0 && p.retry.Due(now):
 			t.reach(ctx, now, p)
-		case p.fd >= 0 && !p.isD() && now.Sub(p.last) > reopenAfter:
+		case p.fd >= 0 && !p.isD() && now.Sub(p.last) > circuit.ReopenAfter:
 			t.lose(ctx, now, p, errors.New("gave no sound"))
 		}
 	}
@@ -167,10 +165,10 @@ func (t *tap) reach(ctx context.Context, now time.Time, p *port) {
 		t.ask(ctx, now) // an alarm that is on already must not be taken for sound
 		return
 	}
-	p.later(now)
+	p.retry.Failed(now)
 	why := err.Error()
 	if old := p.why.Swap(&why); old == nil || *old != why {
-		t.say(ctx, now, slog.LevelWarn, "channel cannot be heard", slog.Any("err", err))
+		t.log.Say(ctx, now, slog.LevelWarn, "channel cannot be heard", slog.Any("err", err))
 	}
 }
 
@@ -190,7 +188,7 @@ func (t *tap) lose(ctx context.Context, now time.Time, p *port, why error) {
 // closed logs an error of close: the descriptor is gone all the same.
 func (t *tap) closed(ctx context.Context, err error) {
 	if err != nil {
-		t.log.LogAttrs(ctx, slog.LevelWarn, "close a channel", slog.Any("err", err))
+		t.log.Say(ctx, time.Now(), slog.LevelWarn, "close a channel", slog.Any("err", err))
 	}
 }
 
