@@ -10,6 +10,7 @@ import (
 	"linekeep/drivers/tpm"
 	"linekeep/vault/catalog"
 	"linekeep/vault/check"
+	"linekeep/vault/check/aside"
 	"linekeep/vault/custody"
 	"linekeep/vault/custody/office"
 	"linekeep/vault/eraser"
@@ -20,13 +21,14 @@ import (
 	"linekeep/vault/lock"
 	"linekeep/vault/past"
 	"linekeep/vault/scrub"
+	"linekeep/vault/settings"
 )
 
 // checked is the open vault as a check sees it.
 func (v *Vault) checked() *check.Vault {
 	return &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.verifyKeys, Custody: v.verifyCustody,
 		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.List().Verify, Audit: v.past.Verify, Log: v.past.Audit.Walk, Ballast: filepath.Join(v.cfg.Dir, ballastName),
-		Unfiled: v.store.UnfiledIDs, Marks: v.keys.Marks(), Found: v.Findings()}
+		Settings: v.settings.Verify, Unfiled: v.store.UnfiledIDs, Marks: v.keys.Marks(), Found: v.Findings()}
 }
 
 // Check reads the whole vault again, while it records; see vault/check.
@@ -47,19 +49,15 @@ func (v *Vault) CheckHearing(ctx context.Context, s *office.Session) (check.Repo
 }
 
 // openScrub makes what reads the vault again by night.
-func (v *Vault) openScrub(ctx context.Context) error {
-	progress, err := v.Settings()
-	if err != nil {
+func (v *Vault) openScrub(ctx context.Context) (err error) {
+	if err = v.openSettings(); err != nil {
 		return err
 	}
-	v.scrub, err = scrub.New(ctx, scrub.Config{Check: v.checkShare, Store: progress, Clock: v.cfg.Clock, Log: v.log})
+	v.scrub, err = scrub.New(ctx, scrub.Config{Store: v.settings, Clock: v.cfg.Clock, Log: v.log,
+		Begin: func(ctx context.Context, due ...check.Share) (scrub.Reader, error) {
+			return check.Begin(ctx, v.checked(), due...)
+		}})
 	return err
-}
-
-func (v *Vault) checkShare(ctx context.Context, share check.Share, pace func(context.Context, int64) error) (check.Report, error) {
-	part := v.checked()
-	part.Share, part.Pace = share, pace
-	return check.Run(ctx, part)
 }
 
 // Scrub has the rest of this month's reading done now; see vault/scrub.
@@ -94,6 +92,9 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 		Custody: func() []error { return office.Inspect(officeConfig(cfg, v.keys, v.ring)) },
 		Journal: func() ([]*journal.Damage, error) { return replay.Damages, nil },
 		Log:     past.Walk(v.pastConfig(replay)),
+		Settings: func() []error {
+			return settings.Inspect(filepath.Join(cfg.Dir, settingsDir), v.keys.VaultID(), v.keys.Outer(outerSettings))
+		},
 		Ballast: filepath.Join(cfg.Dir, ballastName), Erased: v.eraser.List().Findings, Found: v.keys.Findings()}
 	if !replay.Clean { // its unfinished recordings are finished at the next start
 		in.Unfiled, in.Marks = replay.Unfiled, replay.Marks()
@@ -110,7 +111,7 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 }
 
 // inspectCatalog opens the catalogue for reading. One that cannot be opened is a finding: the recordings can still
-// be checked, and the catalogue is made again from them.
+// be checked, and the catalogue is made again from them. What an older version wrote is brought into the form of now in memory.
 func (v *Vault) inspectCatalog(ctx context.Context, in *check.Vault) []error {
 	o := v.catalogOptions()
 	o.ReadOnly = true
@@ -119,7 +120,7 @@ func (v *Vault) inspectCatalog(ctx context.Context, in *check.Vault) []error {
 		return []error{err}
 	}
 	v.rows = rows
-	if v.catalog, err = catalog.Open(ctx, v.catalogConfig(), rows, v.keys, v.log); err != nil {
+	if v.catalog, err = catalog.Open(ctx, v.catalogConfig(), aside.Over(rows), &aside.Slots{Under: v.keys}, v.log); err != nil {
 		return append(rows.Findings(), err)
 	}
 	in.Catalog, in.Rows = v.catalog, rows.Verify

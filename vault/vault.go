@@ -46,6 +46,7 @@ import (
 	"linekeep/vault/retention"
 	"linekeep/vault/rewrap"
 	"linekeep/vault/scrub"
+	"linekeep/vault/settings"
 	"linekeep/vault/space"
 	"linekeep/vault/store"
 )
@@ -153,6 +154,7 @@ type Vault struct {
 	step      func(string) // told before each step of a month's going, by tests alone
 	mender    *mend.Mender
 	scrub     *scrub.Runner
+	settings  *settings.Folder
 	// outdated: the journal is older than the catalogue, so its marks are old too.
 	outdated bool
 

@@ -24,6 +24,7 @@ type rule struct {
 	todo           string
 	box            func(f facts) (up bool, since time.Time)     // of the whole box
 	line           func(l lineFacts) (up bool, since time.Time) // or of each line; %s in title and text is its label
+	more           func(f facts) string                         // follows text, a sentence; may be nil
 	why            func(f facts) error                          // for the log, where there is more to say; may be nil
 }
 
@@ -32,7 +33,7 @@ func rules() []rule {
 	return slices.Concat(boxRules(), erasingRules(), custodyRules(), keepingRules(), memoryRules(), lineRules())
 }
 
-func boxRules() []rule { return append(lockedRules(), storeRules()...) }
+func boxRules() []rule { return slices.Concat(lockedRules(), storeRules(), readingRules()) }
 
 func storeRules() []rule {
 	return []rule{
@@ -60,18 +61,6 @@ func storeRules() []rule {
 			text: "Since %s. They are safe in the journal, and cannot be found or heard yet.",
 			todo: "Ring whoever looks after the box: the log says why.",
 			box:  func(f facts) (bool, time.Time) { return f.vault.MoveError != "", time.Time{} }},
-		{code: "store.mended", severity: SeverityDue, title: "Something on the disk was damaged",
-			text: "Found since %s. The box used its second copy, or can name what is lost.",
-			todo: "Run a check of the vault, and think of changing the disk.",
-			box:  func(f facts) (bool, time.Time) { return len(f.vault.Findings) > 0, time.Time{} }},
-		{code: "store.damaged", severity: SeverityDue, title: "Reading the vault again found damage",
-			text: "Noticed at %s. Part of what is kept is not as it was written.",
-			todo: "linekeepctl scrub --status names each recording and what of it can still be heard. Change the disk if more of it comes.",
-			box:  func(f facts) (bool, time.Time) { return len(f.vault.Scrub.Findings) > 0, time.Time{} }},
-		{code: "store.unread", severity: SeverityDue, title: "The vault is not being read again",
-			text: "Noticed at %s. Damage would be found only when somebody wants to hear a recording.",
-			todo: "Ring whoever looks after the box: the log says why.",
-			box:  func(f facts) (bool, time.Time) { return f.vault.Scrub.Trouble != "", time.Time{} }},
 		{code: "custody.altered", severity: SeverityFault, title: "The key that recordings are locked with is not the printed one",
 			text: "Since %s. Calls recorded under it might be opened by somebody else.",
 			todo: "Compare the fingerprint with the printed sheet, and ring whoever looks after the box.",
@@ -162,8 +151,11 @@ func (h *Health) alarms(ctx context.Context, f facts) []api.Alarm {
 			h.log.LogAttrs(ctx, slog.LevelWarn, "alarm raised", said...)
 		}
 		seen[key] = true
-		up = append(up, api.Alarm{Code: r.code, Severity: r.severity, Title: title,
-			Text: fmt.Sprintf(r.text, f.clock(first)), Todo: r.todo, Since: first})
+		text := fmt.Sprintf(r.text, f.clock(first))
+		if r.more != nil {
+			text += " " + r.more(f)
+		}
+		up = append(up, api.Alarm{Code: r.code, Severity: r.severity, Title: title, Text: text, Todo: r.todo, Since: first})
 	}
 	for _, r := range rules() {
 		if r.box != nil {

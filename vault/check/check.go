@@ -68,6 +68,8 @@ type Vault struct {
 	Audit   func(ctx context.Context) []error // the audit log and the register on it
 	Log     Walk                              // the log's entries: closed recordings are compared with them
 	Ballast string                            // its file
+	// Settings reads both copies of the box's own small secrets.
+	Settings func() []error
 	// Unfiled are the recordings that are up or being moved: they have no manifest yet. nil = nobody records.
 	Unfiled func() []keys.ID
 	// Marks are the slots handed out so far: what comes later is of a call that began after the check.
@@ -76,26 +78,30 @@ type Vault struct {
 	Found []error
 	// Share is the part of the recordings that is read; the zero Share is all of them. What is small is always read.
 	Share Share
-	// Pace is asked after each minute of a recording with the bytes that were read of it, and waits as long as it likes: the disk is the
-	// recorder's first. nil: as fast as the disk goes. Its error ends the check.
-	Pace func(ctx context.Context, bytes int64) error
+	Pace  Pace
 	// Hear opens a recording with somebody's custody key: then every segment is decrypted and its packets are looked at.
 	// nil: nothing is heard. An error of ErrStop ends the check.
 	Hear func(ctx context.Context, id keys.ID) (*hearing.Recording, error)
 }
 
+// Pace is asked after each minute of a recording with the bytes that were read of it, and waits as long as it likes: the disk is the
+// recorder's first. nil: as fast as the disk goes. Its error ends the check.
+type Pace func(ctx context.Context, bytes int64) error
+
 // ErrStop reports that what Hear needs is gone: its session ended.
 var ErrStop = errors.New("check: nobody is signed in any more")
 
-// run is one check under way.
+// run is one check under way, of all or of a share.
 type run struct {
 	v      *Vault
+	share  Share
+	pace   Pace
+	common *Common
 	report Report
 	seen   map[string]bool // texts, so that what two parts notice is told once
-	rows   map[keys.ID]catalog.Row
-	// underway were not filed at some moment of the check.
-	underway map[keys.ID]bool
-	leaves   leaves
+	leaves leaves
+	// claimed are the rows of the catalogue whose recordings were looked at.
+	claimed map[keys.ID]bool
 	// went: a month was dropped meanwhile. What was held of it stands elsewhere now, maybe where this check has been already.
 	went bool
 }
@@ -104,65 +110,26 @@ type run struct {
 // Report.
 func Run(ctx context.Context, v *Vault) (Report, error) {
 	start := time.Now()
-	r := &run{v: v, seen: make(map[string]bool), rows: make(map[keys.ID]catalog.Row), underway: make(map[keys.ID]bool)}
-	err := r.all(ctx)
-	r.report.Took = time.Since(start)
-	return r.report, err
-}
-
-func (r *run) all(ctx context.Context) error {
-	v := r.v
-	r.remember() // and then the rows, and then the manifests: what is filed meanwhile is known to be on its way
-	r.errors("vault", "Found when the vault was opened", v.Found)
-	if v.Keys != nil {
-		r.errors("keys", meansKeys, v.Keys(ctx))
-	}
-	if v.Custody != nil {
-		r.errors("keys", meansCustody, v.Custody())
-	}
-	if v.Erased != nil {
-		r.errors("erasures", meansErased, v.Erased())
-	}
-	if v.Audit != nil {
-		r.errors("audit", meansAudit, v.Audit(ctx))
-	}
-	r.journal()
-	if err := r.readLeaves(ctx); err != nil {
-		return err
-	}
-	r.catalogue(ctx)
-	names, err := v.Library.Months.Names()
+	c, err := Begin(ctx, v, v.Share)
 	if err != nil {
-		return err
+		return Report{Took: time.Since(start), Findings: c.findings}, err
 	}
-	for _, name := range names {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := r.month(ctx, name); err != nil {
-			return err
-		}
-	}
-	r.remember() // those that were on their way and not yet known to be
-	if err := r.stillUnlogged(ctx); err != nil {
-		return err
-	}
-	r.rowsLeft(ctx)
-	r.leavesLeft()
-	r.files()
-	return ctx.Err()
+	report, err := c.Read(ctx, v.Share, v.Pace)
+	report.Took = time.Since(start)
+	return report, err
 }
 
 // What a finding means, in words for whoever keeps the recordings.
 const (
-	meansKeys    = "Every key file has a second copy; as long as that is whole, nothing is lost. Change the disk if this comes again."
-	meansCustody = "Every key file has a second copy. If both are altered, no recording can be heard: keep the sheet with the recovery code and ask for help before anything is changed."
-	meansJournal = "The journal holds what was not yet moved, and the newest of what was. A recording that loses sound by this says so itself."
-	meansFolder  = "What can be mended from copies is mended when the vault is next opened; a recording that loses sound by this is named as well."
-	meansRows    = "The recordings are not touched: the catalogue is made again from their manifests when the vault is next opened."
-	meansAudit   = "Who did what can be told no more for all of the past. Compare the log with the checkpoints that left the box, and find out who was at it"
-	meansErased  = "What was erased stays erased. But an older copy of this vault, put in place on another box, might bring it back: keep the certificates."
-	meansBallast = "The ballast holds no data, only space: nothing is lost. But the disk does not keep what it is given."
+	meansKeys     = "Every key file has a second copy; as long as that is whole, nothing is lost. Change the disk if this comes again."
+	meansCustody  = "Every key file has a second copy. If both are altered, no recording can be heard: keep the sheet with the recovery code and ask for help before anything is changed."
+	meansJournal  = "The journal holds what was not yet moved, and the newest of what was. A recording that loses sound by this says so itself."
+	meansFolder   = "What can be mended from copies is mended when the vault is next opened; a recording that loses sound by this is named as well."
+	meansRows     = "The recordings are not touched: the catalogue is made again from their manifests when the vault is next opened."
+	meansAudit    = "Who did what can be told no more for all of the past. Compare the log with the checkpoints that left the box, and find out who was at it"
+	meansErased   = "What was erased stays erased. But an older copy of this vault, put in place on another box, might bring it back: keep the certificates."
+	meansSettings = "It is a small secret of the box's own, such as the key of the console's certificate, and no recording needs it. The whole copy serves, and mends the other; without one the box makes it anew, and browsers warn of that."
+	meansBallast  = "The ballast holds no data, only space: nothing is lost. But the disk does not keep what it is given."
 )
 
 func (r *run) find(kind Kind, what, format string, args ...any) {
@@ -184,78 +151,10 @@ func (r *run) errors(what, means string, errs []error) {
 	}
 }
 
-func (r *run) journal() {
-	if r.v.Journal == nil {
-		return
-	}
-	damages, err := r.v.Journal()
-	if err != nil {
-		r.find(Missing, "journal", "%v. %s", err, meansJournal)
-	}
-	for _, d := range damages {
-		kind := Altered
-		if d.Bytes == 0 {
-			kind = Missing
-		}
-		of := ""
-		if d.ID != (keys.ID{}) {
-			of = fmt.Sprintf(" It is of recording %s.", d.ID)
-		}
-		r.find(kind, "journal/"+d.File, "%v.%s %s", d, of, meansJournal)
-	}
-}
-
-// catalogue reads all rows; month compares them.
-func (r *run) catalogue(ctx context.Context) {
-	if r.v.Rows != nil {
-		r.errors("catalog", meansRows, r.v.Rows(ctx))
-	}
-	if r.v.Catalog == nil {
-		return
-	}
-	r.errors("catalog", meansRows, r.v.Catalog.Findings())
-	rows, errs := r.allRows(ctx)
-	r.errors("catalog", meansRows, errs)
-	for _, row := range rows {
-		if !r.v.Share.Has(row.ID) {
-			continue
-		}
-		if _, twice := r.rows[row.ID]; twice {
-			r.find(Extra, "recording "+row.ID.String(), "It stands in the catalogue twice. %s", meansRows)
-		}
-		r.rows[row.ID] = row
-	}
-}
-
-// rowsAgain is how often the rows are read anew because a block was rewritten meanwhile.
-const rowsAgain = 5
-
-// allRows are the catalogue's as they were at one moment, with what could not be read.
-func (r *run) allRows(ctx context.Context) (rows []catalog.Row, errs []error) {
-	read := func() error {
-		rows, errs = nil, nil
-		for row, err := range r.v.Catalog.All(ctx) {
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			rows = append(rows, row)
-		}
-		return errors.Join(errs...)
-	}
-	for range rowsAgain {
-		if !errors.Is(read(), catalog.ErrChanged) {
-			return rows, errs
-		}
-	}
-	_ = r.v.Catalog.Still(read) // errs has it
-	return rows, errs
-}
-
 // rowsLeft are rows that no manifest has claimed.
 func (r *run) rowsLeft(ctx context.Context) {
-	for id := range r.rows {
-		if r.young(id) || r.v.Library.Gone(id) || r.carried(ctx, id) { // erased, or carried elsewhere, while the check went on
+	for id := range r.common.rows {
+		if !r.share.Has(id) || r.claimed[id] || r.young(id) || r.v.Library.Gone(id) || r.carried(ctx, id) { // erased, or carried elsewhere, while the check went on
 			continue
 		}
 		r.find(Missing, "recording "+id.String(), "It stands in the catalogue, and its manifest is not there: it can be found, and not played.")
@@ -281,7 +180,7 @@ func (r *run) remember() {
 		return
 	}
 	for _, id := range r.v.Unfiled() {
-		r.underway[id] = true
+		r.common.underway[id] = true
 	}
 }
 
@@ -290,7 +189,7 @@ func (r *run) young(id keys.ID) bool {
 	if r.v.Unfiled == nil {
 		return false
 	}
-	if r.underway[id] {
+	if r.common.underway[id] {
 		return true
 	}
 	newest := uint32(0)

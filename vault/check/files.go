@@ -31,7 +31,6 @@ func (r *run) files() {
 		}
 	}
 	r.journalNames()
-	r.pairs("settings")
 	if r.v.Unfiled == nil { // nobody writes: in a running vault one copy is for a moment older, and both are written anew hourly
 		r.pairs("retention")
 	}
@@ -69,7 +68,9 @@ func (r *run) pairs(dir string) {
 		if strings.HasSuffix(name, ".tmp") {
 			continue // being written, or left by a power cut: the next writing takes it away
 		}
-		a, b, err := pairOf(first, name)
+		a, errA := fs.ReadFile(first, name)
+		b, errB := fs.ReadFile(first, copies+"/"+name)
+		err := errors.Join(errA, errB)
 		switch {
 		case err != nil:
 			r.find(Missing, dir+"/"+name, "One of its two copies cannot be read (%v). The other serves; it is made again when it is next saved.", err)
@@ -77,21 +78,6 @@ func (r *run) pairs(dir string) {
 			r.find(Altered, dir+"/"+name, "Its two copies differ: one of them is altered. The whole one serves.")
 		}
 	}
-}
-
-// pairAgain is how often two copies are read that differ: one of them may just be written. Reading takes longer than that.
-const pairAgain = 20
-
-func pairOf(first fs.FS, name string) (a, b []byte, err error) {
-	for range pairAgain {
-		var errA, errB error
-		a, errA = fs.ReadFile(first, name)
-		b, errB = fs.ReadFile(first, copies+"/"+name)
-		if err = errors.Join(errA, errB); err == nil && bytes.Equal(a, b) {
-			break
-		}
-	}
-	return a, b, err
 }
 
 // ballast is all zeros, as the kernel made it.

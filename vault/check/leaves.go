@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"linekeep/vault/audit"
 	"linekeep/vault/audit/entry"
@@ -16,14 +15,10 @@ import (
 // Walk visits the audit log's entries from number from on, as audit.Log does.
 type Walk func(ctx context.Context, from uint64, visit func(s audit.Stored, err error) error) error
 
-// leaves is what the audit log has of recordings that were closed.
+// leaves is how the recordings that were read stand against what the audit log has of those that were closed.
 type leaves struct {
-	hashes map[keys.ID][32]byte // of the closing manifest; the newest counts: after a power cut one may be closed twice
-	began  time.Time            // of the first entry: what ended before it was closed by a vault without a log
-	loss   time.Time            // when the log went on without a part of it, and said so
-	torn   bool                 // not every entry can be read; the log's own verification says which
-	there  map[keys.ID]bool     // recordings of which a folder holds something
-	unread map[string]bool      // folders that could not be read to their end
+	there  map[keys.ID]bool // recordings of which a folder holds something
+	unread map[string]bool  // folders that could not be read to their end
 	// unlogged are those that the log did not have when it was read. One may have been on its way without anybody's
 	// knowing: its slot was taken, and nothing of it stored yet.
 	unlogged map[keys.ID]string
@@ -36,40 +31,37 @@ const (
 	meansTorn     = "Recordings have no entry in the audit log, as far as that can be read. They are whole in themselves, but cannot be proved against it."
 )
 
-// readLeaves goes through the log once, before the folders are read: what is closed meanwhile is known to be on its way.
-func (r *run) readLeaves(ctx context.Context) error {
-	l := &r.leaves
-	l.there, l.unread, l.hashes = make(map[keys.ID]bool), make(map[string]bool), make(map[keys.ID][32]byte)
-	l.unlogged = make(map[keys.ID]string)
-	return r.walkLog(ctx)
+func newLeaves() leaves {
+	return leaves{there: make(map[keys.ID]bool), unread: make(map[string]bool), unlogged: make(map[keys.ID]string)}
 }
 
-func (r *run) walkLog(ctx context.Context) error {
-	l := &r.leaves
+// walkLog goes through the log, before the folders are read: what is closed meanwhile is known to be on its way.
+func (r *run) walkLog(ctx context.Context, wanted func(keys.ID) bool) error {
+	c := r.common
 	if r.v.Log == nil {
 		return nil
 	}
 	err := r.v.Log(ctx, 0, func(s audit.Stored, err error) error {
-		if l.torn = l.torn || err != nil; err != nil {
+		if c.torn = c.torn || err != nil; err != nil {
 			return ctx.Err()
 		}
-		if l.began.IsZero() {
-			l.began = s.At
+		if c.began.IsZero() {
+			c.began = s.At
 		}
 		switch {
 		case s.Action == entry.LogLoss:
-			l.loss = s.At
+			c.loss = s.At
 		case s.Action == entry.Filed && s.Outcome == entry.Begun && len(s.Hashes) == len(s.About):
 			for i, id := range s.About {
-				if r.v.Share.Has(id) {
-					l.hashes[id] = s.Hashes[i]
+				if wanted(id) {
+					c.hashes[id] = sumOf(s.Hashes[i])
 				}
 			}
 		}
 		return nil
 	})
 	if err != nil && ctx.Err() == nil {
-		l.torn = true
+		c.torn = true
 		r.find(Altered, "audit", "The log cannot be read to its end (%v). %s.", err, meansAudit)
 	}
 	return ctx.Err()
@@ -77,15 +69,15 @@ func (r *run) walkLog(ctx context.Context) error {
 
 // logged compares a manifest with what the log has of it.
 func (r *run) logged(what string, m *recording.Manifest, sealed []byte) {
-	l := &r.leaves
-	hash, ok := l.hashes[m.ID]
+	l, c := &r.leaves, r.common
+	hash, ok := c.hashes[m.ID]
 	ended := m.Opening.Start.Add(m.Closing.Length.Duration())
 	switch {
-	case ok && hash != recording.Hash(sealed):
+	case ok && hash != sumOf(recording.Hash(sealed)):
 		r.find(Altered, what, "Its manifest is not the one that the audit log has the hash of. %s", meansRelogged)
-	case ok || r.v.Log == nil || l.began.IsZero() || ended.Before(l.began) || ended.Before(l.loss):
+	case ok || r.v.Log == nil || c.began.IsZero() || ended.Before(c.began) || ended.Before(c.loss):
 	case m.ID.Shard >= keys.FirstDegraded: // closed by a vault that recorded beside this one and had no log
-	case l.torn:
+	case c.torn:
 		r.find(Missing, "audit", "%s", meansTorn)
 	default:
 		l.unlogged[m.ID] = what
@@ -98,11 +90,11 @@ func (r *run) stillUnlogged(ctx context.Context) error {
 	if len(l.unlogged) == 0 {
 		return nil
 	}
-	if err := r.walkLog(ctx); err != nil {
+	if err := r.walkLog(ctx, func(id keys.ID) bool { return l.unlogged[id] != "" }); err != nil {
 		return err
 	}
 	for id, what := range l.unlogged {
-		if _, ok := l.hashes[id]; !ok && !r.young(id) && !r.v.Library.Gone(id) {
+		if _, ok := r.common.hashes[id]; !ok && !r.young(id) && !r.v.Library.Gone(id) {
 			r.find(Missing, what, "That it was closed does not stand in the audit log. %s", meansUnlogged)
 		}
 	}
@@ -112,8 +104,9 @@ func (r *run) stillUnlogged(ctx context.Context) error {
 // leavesLeft are entries whose recordings no folder has anything of. It runs after rowsLeft, which names those that still
 // stand in the catalogue.
 func (r *run) leavesLeft() {
-	for id := range r.leaves.hashes {
-		if _, told := r.rows[id]; told || r.leaves.there[id] || r.young(id) || r.v.Library.Gone(id) {
+	for id := range r.common.hashes {
+		_, row := r.common.rows[id]
+		if told := row && !r.claimed[id]; told || !r.share.Has(id) || r.leaves.there[id] || r.young(id) || r.v.Library.Gone(id) {
 			continue
 		}
 		info, err := r.v.Library.Keys.Shard(id.Shard)

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"linekeep/audio/segment"
-	"linekeep/vault/catalog"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/recording"
@@ -40,12 +39,12 @@ func (r *run) month(ctx context.Context, name string) error {
 	defer l.giveBack()
 	if err == nil {
 		read := r.whole
-		if r.v.Share.Of > 0 {
+		if r.share.Of > 0 {
 			read = r.shared
 		}
 		err = read(ctx, l)
 	}
-	if err == nil && r.v.Share.hasFolder(name) {
+	if err == nil && r.share.hasFolder(name) {
 		err = l.verify(ctx)
 	}
 	switch {
@@ -127,8 +126,8 @@ func (r *run) value(ctx context.Context, name string, key, value []byte, err err
 		all[p.ID] = h
 	}
 	r.hold(h, p, value, err)
-	if r.v.Pace != nil && p.Kind == recording.AtChunk {
-		return r.v.Pace(ctx, int64(len(value)))
+	if r.pace != nil && p.Kind == recording.AtChunk {
+		return r.pace(ctx, int64(len(value)))
 	}
 	return ctx.Err()
 }
@@ -182,7 +181,7 @@ func (r *run) recording(name string, id keys.ID, h *held) {
 		return // erased: what still stands here is noise, and goes with its month
 	}
 	if err != nil {
-		delete(r.rows, id)
+		r.claimed[id] = true
 		r.find(Altered, what, "Its slot key cannot be read, so it cannot be played: %v.", err)
 		return
 	}
@@ -199,7 +198,7 @@ func (r *run) recording(name string, id keys.ID, h *held) {
 	}
 	r.report.Calls++
 	if h.manifest == nil {
-		delete(r.rows, id)
+		r.claimed[id] = true
 		if h.bad[recording.AtManifest] {
 			r.find(Altered, what, "Its manifest is altered: it cannot be proved whole, and not be played.")
 			return
@@ -209,7 +208,7 @@ func (r *run) recording(name string, id keys.ID, h *held) {
 	}
 	m, err := recording.OpenManifest(recording.Forms{VaultID: r.v.Library.Keys.VaultID(), ID: id, Meta: slot.Meta()}, h.manifest)
 	if err != nil {
-		delete(r.rows, id)
+		r.claimed[id] = true
 		r.find(Altered, what, "Its manifest is altered: it cannot be proved whole, and not be played (%v).", err)
 		return
 	}
@@ -258,29 +257,13 @@ func (r *run) row(what string, m *recording.Manifest) {
 	if r.v.Catalog == nil {
 		return
 	}
-	row, ok := r.rows[m.ID]
-	delete(r.rows, m.ID)
+	row, ok := r.common.rows[m.ID]
+	r.claimed[m.ID] = true
 	if !ok {
 		r.find(Missing, what, "It is not in the catalogue: it can be played, and not be found. %s", meansRows)
 		return
 	}
-	if want := m.Row(); !same(row, want) {
+	if row != rowSum(m.Row()) {
 		r.find(Altered, what, "Its row in the catalogue says something else than its manifest: %s", meansRows)
 	}
-}
-
-// same compares what the catalogue keeps: times to the nanosecond, durations in whole samples.
-func same(a, b catalog.Row) bool {
-	if !a.Start.Equal(b.Start) || a.Duration != b.Duration || a.GapTotal != b.GapTotal {
-		return false
-	}
-	x, y := slices.Clone(a.Parties), slices.Clone(b.Parties)
-	slices.Sort(x)
-	slices.Sort(y)
-	if !slices.Equal(x, y) {
-		return false
-	}
-	return a.ID == b.ID && a.Line == b.Line && a.Class == b.Class && a.Direction == b.Direction && a.Number == b.Number &&
-		a.Extension == b.Extension && a.Answered == b.Answered && a.Silent == b.Silent && a.Trigger == b.Trigger &&
-		a.Reason == b.Reason && a.Gaps == b.Gaps && a.Bytes == b.Bytes && a.Continues == b.Continues && a.Recovered == b.Recovered
 }

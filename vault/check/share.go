@@ -49,7 +49,7 @@ func (r *run) shared(ctx context.Context, l *lent) error {
 	err := l.loan.Folder.Keys(nil, func(key []byte) error {
 		if p, ok := recording.ParseKey(key); !ok {
 			r.find(Extra, l.name, "It holds something under the key %x, which is nothing of ours. It does no harm.", key)
-		} else if r.v.Share.Has(p.ID) {
+		} else if r.share.Has(p.ID) {
 			mine[p.ID] = true
 		}
 		return ctx.Err()

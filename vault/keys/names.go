@@ -78,6 +78,9 @@ type Slot struct {
 	key Key
 }
 
+// Scratch is a slot of no vault, with a key of its own that ends with the process: for what stays in memory.
+func Scratch(id ID) Slot { return Slot{ID: id, key: NewKey()} }
+
 // Meta seals what is known about the thing: numbers, names, times, manifest, notes.
 func (s Slot) Meta() Key { return s.key.Derive("slot meta") }
 

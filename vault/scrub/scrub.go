@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,8 +30,14 @@ const (
 	// Rate is how fast sound is read: a tenth of what a slow disk gives, so that the recorder never waits. A terabyte takes
 	// some eighteen hours of a month.
 	Rate = 15 << 20
+	// Longest is how long the vault may not have been read whole before a person is told. Between two whole readings lie 31 days at
+	// the most where every night is read; a fortnight more is a box that was off for a while, or a disk that is slow. Damage
+	// that is found later than that may be older than the newest archive, from which it could be put right.
+	Longest = 45 * 24 * time.Hour
 	// period is how often Run looks whether a share is due.
 	period = time.Minute
+	// commonLasts is how long one reading of what all shares need serves: what was recorded after it is not looked at before the next.
+	commonLasts = 12 * time.Hour
 	// mostFindings bounds what is kept of a pass: whoever has more changes the disk and asks for a check.
 	mostFindings = 100
 )
@@ -41,10 +48,15 @@ type Store interface {
 	Save(name string, value []byte) error
 }
 
+// Reader reads one share of the recordings after the other, at the pace it is given.
+type Reader interface {
+	Read(ctx context.Context, share check.Share, pace check.Pace) (check.Report, error)
+}
+
 // Config says what a Runner does.
 type Config struct {
-	// Check reads one share of the recordings at the pace it is given.
-	Check func(ctx context.Context, share check.Share, pace func(context.Context, int64) error) (check.Report, error)
+	// Begin reads what is the same for all of the shares that are due.
+	Begin func(ctx context.Context, due ...check.Share) (Reader, error)
 	Store Store
 	Clock func() time.Time // its location is the office's
 	Log   *slog.Logger
@@ -52,8 +64,8 @@ type Config struct {
 
 // Validate reports what is missing.
 func (c Config) Validate() error {
-	if c.Check == nil || c.Store == nil || c.Clock == nil || c.Log == nil {
-		return errors.New("scrub: Config needs Check, Store, Clock and Log")
+	if c.Begin == nil || c.Store == nil || c.Clock == nil || c.Log == nil {
+		return errors.New("scrub: Config needs Begin, Store, Clock and Log")
 	}
 	return nil
 }
@@ -65,6 +77,7 @@ type Status struct {
 	Running  bool      // a share is being read
 	Hurry    bool      // somebody asked for the rest of the pass now
 	Whole    time.Time // when the whole was last read; zero: never
+	Since    time.Time // when reading began at all
 	Calls    int       // recordings read in this pass
 	Bytes    int64     // of sound
 	Findings []check.Finding
@@ -123,6 +136,7 @@ func (r *Runner) Now() {
 
 // Run reads what is due until ctx ends. Nothing it meets ends it before.
 func (r *Runner) Run(ctx context.Context) error {
+	r.first(ctx)
 	tick := time.NewTicker(period)
 	defer tick.Stop()
 	for {
@@ -133,41 +147,92 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-tick.C:
 		case <-r.wake:
 		}
-		for r.due() && ctx.Err() == nil {
-			if !r.share(ctx) {
+		for ctx.Err() == nil {
+			if month, due := r.due(); len(due) == 0 || !r.night(ctx, month, due) {
 				break
 			}
 		}
 	}
 }
 
-// due says whether a share is to be read now. With a new month a new pass begins.
-func (r *Runner) due() bool {
+// first takes note of when a vault was there to be read for the first time.
+func (r *Runner) first(ctx context.Context) {
+	r.mu.Lock()
+	if !r.status.Since.IsZero() {
+		r.mu.Unlock()
+		return
+	}
+	r.status.Since = r.cfg.Clock()
+	now := r.status.clone()
+	r.mu.Unlock()
+	r.keep(ctx, now)
+}
+
+func (r *Runner) keep(ctx context.Context, now Status) {
+	if err := save(r.cfg.Store, now); err != nil {
+		r.cfg.Log.ErrorContext(ctx, "how far the vault was read is not kept; it is read again after a start", slog.Any("err", err))
+	}
+}
+
+// due are the shares to be read now, and of which month's pass. With a new month a new pass begins.
+func (r *Runner) due() (month string, due []check.Share) {
 	now := r.cfg.Clock()
+	month = monthOf(now)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if month := monthOf(now); r.status.Month != month {
+	if r.status.Month != month {
 		r.status = r.status.anew(month)
 	}
 	night := now.Day() // the n-th night begins on the n-th
 	if now.Hour() < Hour {
 		night--
 	}
-	return r.status.Done < Shares && (r.status.Hurry || r.status.Done < night)
+	if r.status.Hurry {
+		night = Shares
+	}
+	for n := r.status.Done; n < min(night, Shares); n++ {
+		due = append(due, check.Share{Number: n, Of: Shares})
+	}
+	return month, due
 }
 
-// share reads the next one. It is counted when it was read to its end; what is found meanwhile is kept in any case.
-func (r *Runner) share(ctx context.Context) bool {
+// night reads shares, and what they have in common once before them. It says whether all went well.
+func (r *Runner) night(ctx context.Context, month string, due []check.Share) bool {
 	r.mu.Lock()
 	r.status.Running = true
-	number := r.status.Done
 	r.mu.Unlock()
-	report, err := r.cfg.Check(ctx, check.Share{Number: number, Of: Shares}, pacer())
+	began := time.Now()
+	reader, err := r.cfg.Begin(ctx, due...)
+	if err != nil {
+		r.read(ctx, due[0], check.Report{}, err)
+		return false
+	}
+	for i, share := range due {
+		// In another month another pass has begun, which wants the common part, too.
+		if now, left := r.due(); i > 0 && (now != month || len(left) == 0 || left[0] != share || time.Since(began) > commonLasts) {
+			return true
+		}
+		if !r.share(ctx, reader, share) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Runner) share(ctx context.Context, reader Reader, share check.Share) bool {
+	r.mu.Lock()
+	r.status.Running = true
+	r.mu.Unlock()
+	report, err := reader.Read(ctx, share, pacer())
+	return r.read(ctx, share, report, err)
+}
+
+// read takes note of a share. It is counted when it was read to its end; what is found meanwhile is kept in any case.
+func (r *Runner) read(ctx context.Context, share check.Share, report check.Report, err error) bool {
 	r.mu.Lock()
 	r.status.Running, r.status.Trouble = false, ""
 	r.status.note(report)
 	if err == nil {
-		share := check.Share{Number: number, Of: Shares}
 		r.status.earlier = slices.DeleteFunc(r.status.earlier, func(f check.Finding) bool { return share.Covers(f.What) })
 	}
 	if err != nil {
@@ -186,9 +251,7 @@ func (r *Runner) share(ctx context.Context) bool {
 	for _, f := range report.Findings {
 		r.cfg.Log.ErrorContext(ctx, "reading the vault again", slog.String("found", f.String()))
 	}
-	if serr := save(r.cfg.Store, now); serr != nil {
-		r.cfg.Log.ErrorContext(ctx, "how far the vault was read is not kept; it is read again after a start", slog.Any("err", serr))
-	}
+	r.keep(ctx, now)
 	return err == nil
 }
 
@@ -212,6 +275,31 @@ func pacer() func(context.Context, int64) error {
 			return nil
 		}
 	}
+}
+
+// Late says whether the vault was not read whole for longer than Longest, and since when it was not.
+func (s Status) Late(now time.Time) (bool, time.Time) {
+	last := s.Since
+	if s.Whole.After(last) {
+		last = s.Whole
+	}
+	return !last.IsZero() && now.Sub(last) > Longest, last
+}
+
+// Damaged names recordings with a finding, at most limit of them, and counts the rest; other is how many findings are of none.
+func (s Status) Damaged(limit int) (ids []string, rest, other int) {
+	var all []string
+	for _, f := range s.Findings {
+		if id, ok := strings.CutPrefix(f.What, "recording "); ok {
+			all = append(all, id)
+		} else {
+			other++
+		}
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	named := min(limit, len(all))
+	return all[:named], len(all) - named, other
 }
 
 // Words is the pass in a line.

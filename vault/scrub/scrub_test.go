@@ -19,6 +19,8 @@ import (
 type night struct {
 	t      *testing.T
 	shares []int // read to their end
+	begun  []int // how many shares were due each time when what they share was read
+	shut   error // of Begin
 	kept   map[string][]byte
 	report check.Report
 	fails  error
@@ -40,7 +42,13 @@ func (n *night) Save(name string, value []byte) error {
 	return n.full
 }
 
-func (n *night) check(ctx context.Context, share check.Share, pace func(context.Context, int64) error) (check.Report, error) {
+// Begin is asked for once for each night.
+func (n *night) Begin(_ context.Context, due ...check.Share) (scrub.Reader, error) {
+	n.begun = append(n.begun, len(due))
+	return n, n.shut
+}
+
+func (n *night) Read(ctx context.Context, share check.Share, pace check.Pace) (check.Report, error) {
 	if share.Of != scrub.Shares {
 		n.t.Errorf("share %+v", share)
 	}
@@ -59,7 +67,7 @@ func (n *night) check(ctx context.Context, share check.Share, pace func(context.
 
 func (n *night) runner() *scrub.Runner {
 	n.t.Helper()
-	r, err := scrub.New(n.t.Context(), scrub.Config{Check: n.check, Store: n, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+	r, err := scrub.New(n.t.Context(), scrub.Config{Begin: n.Begin, Store: n, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -117,6 +125,42 @@ func TestNightsInWhichTheBoxWasOffAreMadeUpFor(t *testing.T) {
 		run(t, n.runner(), 2*time.Hour)
 		if !slices.Equal(n.shares, first(10)) {
 			t.Errorf("on the tenth: %v", n.shares)
+		}
+	})
+}
+
+// TestWhatSharesHaveInCommonIsReadOnceANight, also where many are made up for; anew with the next month, and after half a day, since
+// what is recorded meanwhile is not looked at.
+func TestWhatSharesHaveInCommonIsReadOnceANight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNight(t)
+		time.Sleep(19*24*time.Hour + 12*time.Hour) // the box is new on the 20th, at noon
+		r := n.runner()
+		run(t, r, 3*time.Hour)
+		if len(n.shares) != 20 || !slices.Equal(n.begun, []int{20}) {
+			t.Errorf("catching up: %v, begun with %v", n.shares, n.begun)
+		}
+		run(t, r, 2*24*time.Hour)
+		if !slices.Equal(n.begun, []int{20, 1, 1}) {
+			t.Errorf("two nights later: begun with %v", n.begun)
+		}
+		n.begun, n.bytes = nil, 5*3600*scrub.Rate // five hours a share
+		r.Now()
+		run(t, r, 31*time.Hour)
+		if !slices.Equal(n.begun, []int{6, 3}) || len(n.shares) != scrub.Shares {
+			t.Errorf("28 hours of reading: %v, begun with %v", n.shares, n.begun)
+		}
+		n.begun, n.bytes, n.shares = nil, 9*3600*scrub.Rate, nil
+		time.Sleep(time.Until(time.Date(2000, 1, 31, 20, 0, 0, 0, time.UTC)))
+		r.Now() // a pass of January, which February cuts short
+		run(t, r, 24*time.Hour)
+		if st := r.Status(); st.Month != "2000-02" || st.Done != 1 || !slices.Equal(n.shares, []int{0, 0}) || !slices.Equal(n.begun, []int{28, 1}) {
+			t.Errorf("into February: %+v, %v, begun with %v", st, n.shares, n.begun)
+		}
+		n.shut = errors.New("the disk does not answer")
+		run(t, r, 24*time.Hour)
+		if st := r.Status(); st.Trouble == "" || st.Done != 1 || st.Running {
+			t.Errorf("%+v", st)
 		}
 	})
 }
@@ -225,9 +269,42 @@ func TestATroubleIsToldAndTriedAgain(t *testing.T) {
 	})
 }
 
+// TestAVaultThatIsNotReadWholeForLongIsTold: also one that was never, from its first start on; a month that was read is enough.
+func TestAVaultThatIsNotReadWholeForLongIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNight(t)
+		n.fails = errors.New("the disk does not answer")
+		run(t, n.runner(), 44*24*time.Hour)
+		r := n.runner() // a start does not make it new
+		if late, _ := r.Status().Late(time.Now()); late {
+			t.Error("told after 44 days")
+		}
+		run(t, r, 2*24*time.Hour)
+		if late, since := r.Status().Late(time.Now()); !late || since.Day() != 1 {
+			t.Errorf("after 46 days: %v, since %v", late, since)
+		}
+		n.fails = nil
+		r.Now()
+		run(t, r, time.Hour)
+		if late, _ := r.Status().Late(time.Now()); late {
+			t.Error("told when it was just read")
+		}
+		for range 44 {
+			run(t, r, 24*time.Hour)
+			if late, since := r.Status().Late(time.Now()); late {
+				t.Fatalf("a box that reads every night: told on %v, since %v", time.Now(), since)
+			}
+		}
+		time.Sleep(46 * 24 * time.Hour)
+		if late, _ := n.runner().Status().Late(time.Now()); !late {
+			t.Error("not told after 46 days without a night")
+		}
+	})
+}
+
 func FuzzProgress(f *testing.F) {
 	n := &night{kept: map[string][]byte{}}
-	r, err := scrub.New(f.Context(), scrub.Config{Check: n.check, Store: n, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+	r, err := scrub.New(f.Context(), scrub.Config{Begin: n.Begin, Store: n, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -26,6 +26,7 @@ type state struct {
 	Done     int             `json:"done"`
 	Hurry    bool            `json:"hurry"`
 	Whole    time.Time       `json:"whole"`
+	Since    time.Time       `json:"since,omitzero"`
 	Calls    int             `json:"calls"`
 	Bytes    int64           `json:"bytes"`
 	Findings []check.Finding `json:"findings"`
@@ -45,7 +46,7 @@ func parse(data []byte) (Status, error) {
 	if s.Version != stateVersion || err != nil || s.Done < 0 || s.Done > Shares || s.Calls < 0 || s.Bytes < 0 || s.More < 0 || len(s.Findings)+len(s.Earlier) > mostFindings {
 		return Status{}, ErrState
 	}
-	return Status{Month: s.Month, Done: s.Done, Hurry: s.Hurry, Whole: s.Whole, Calls: s.Calls, Bytes: s.Bytes, Findings: s.Findings, More: s.More, earlier: s.Earlier}, nil
+	return Status{Month: s.Month, Done: s.Done, Hurry: s.Hurry, Whole: s.Whole, Since: s.Since, Calls: s.Calls, Bytes: s.Bytes, Findings: s.Findings, More: s.More, earlier: s.Earlier}, nil
 }
 
 func load(ctx context.Context, c Config) Status {
@@ -66,7 +67,7 @@ func load(ctx context.Context, c Config) Status {
 }
 
 func save(to Store, s Status) error {
-	data, err := json.Marshal(state{Version: stateVersion, Month: s.Month, Done: s.Done, Hurry: s.Hurry, Whole: s.Whole, Calls: s.Calls,
+	data, err := json.Marshal(state{Version: stateVersion, Month: s.Month, Done: s.Done, Hurry: s.Hurry, Whole: s.Whole, Since: s.Since, Calls: s.Calls,
 		Bytes: s.Bytes, Findings: s.Findings, More: s.More, Earlier: s.earlier})
 	if err != nil {
 		return fmt.Errorf("write the progress: %w", err)
@@ -85,7 +86,7 @@ func (s Status) clone() Status {
 
 // anew begins a pass. What the one before found is told until the new one was there, too: damage does not go with the month.
 func (s Status) anew(month string) Status {
-	return Status{Month: month, Whole: s.Whole, More: s.More, earlier: slices.Concat(s.Findings, s.earlier)}
+	return Status{Month: month, Whole: s.Whole, Since: s.Since, More: s.More, earlier: slices.Concat(s.Findings, s.earlier)}
 }
 
 // note takes a share's report in. With the first share of a pass what was found before goes.

@@ -50,6 +50,45 @@ func Open(dir string, vaultID [keys.VaultIDSize]byte, key keys.Key) (*Folder, er
 	return f, nil
 }
 
+// Inspect is Verify for a vault that nobody has open: nothing is made or mended.
+func Inspect(dir string, vaultID [keys.VaultIDSize]byte, key keys.Key) []error {
+	f := &Folder{vaultID: vaultID, key: key, pair: pair.At(dir, pair.Disk{})}
+	return f.Verify()
+}
+
+// Verify reads both copies of every value and names each that is missing, or not what was saved: fs.ErrNotExist, ErrAltered. It
+// changes nothing, and takes turns with Save.
+func (f *Folder) Verify() []error {
+	names, err := f.pair.List()
+	if err != nil {
+		return []error{err}
+	}
+	var found []error
+	for _, name := range names {
+		both, err := f.pair.Copies(name)
+		if err != nil {
+			found = append(found, err)
+			continue
+		}
+		for i, file := range both {
+			where := []string{"settings/", "settings/copy/"}[i] + name
+			if file == nil {
+				found = append(found, fmt.Errorf("%s: %w", where, fs.ErrNotExist))
+			} else if _, err := f.open(name, file); err != nil {
+				found = append(found, fmt.Errorf("%s: %w: %w", where, ErrAltered, err))
+			} else if i == 1 && both[0] != nil && !bytes.Equal(both[0], file) && f.opens(name, both[0]) {
+				found = append(found, fmt.Errorf("%s: %w: it is older than its second copy, or newer", where, ErrAltered))
+			}
+		}
+	}
+	return found
+}
+
+func (f *Folder) opens(name string, file []byte) bool {
+	_, err := f.open(name, file)
+	return err == nil
+}
+
 // Load gives a value that Save kept. Errors: fs.ErrNotExist for one that was never saved, ErrAltered.
 func (f *Folder) Load(name string) ([]byte, error) {
 	if err := valid(name); err != nil {

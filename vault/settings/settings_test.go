@@ -141,3 +141,56 @@ func FuzzSetting(f *testing.F) {
 		}
 	})
 }
+
+// TestVerifyNamesEachCopyThatIsNotWhatWasSaved, says nothing of one that is being saved, and changes nothing.
+func TestVerifyNamesEachCopyThatIsNotWhatWasSaved(t *testing.T) {
+	dir, key := t.TempDir(), keys.NewKey()
+	f := open(t, dir, 1, key)
+	saved := make(chan error, 1) // one answer
+	go func() {
+		var err error
+		for i := range 50 {
+			err = errors.Join(err, f.Save("a", []byte{byte(i)}))
+		}
+		saved <- err
+	}()
+	for done := false; !done; {
+		if found := f.Verify(); len(found) > 0 {
+			t.Fatalf("while it is saved: %v", found)
+		}
+		select {
+		case err := <-saved:
+			if done = true; err != nil {
+				t.Fatal(err)
+			}
+		default:
+		}
+	}
+	whole, err := os.ReadFile(filepath.Join(dir, "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path string
+		data []byte // nil removes it
+		want error
+	}{{"a", nil, fs.ErrNotExist}, {"copy/a", nil, fs.ErrNotExist}, {"a", whole[:9], ErrAltered}, {"copy/a", []byte{}, ErrAltered}} {
+		path := filepath.Join(dir, c.path)
+		if err := os.WriteFile(path, c.data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c.data == nil {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, found := range [][]error{f.Verify(), Inspect(dir, f.vaultID, key)} {
+			if len(found) != 1 || !errors.Is(found[0], c.want) || !bytes.Contains([]byte(found[0].Error()), []byte("settings/"+c.path+":")) {
+				t.Errorf("%s: %v, want %v", c.path, found, c.want)
+			}
+		}
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
