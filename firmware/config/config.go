@@ -75,8 +75,10 @@ type Driver string
 
 // The drivers there are.
 const (
-	ALSA Driver = "alsa" // a sound card
-	Sim  Driver = "sim"  // a script of recorded speech; linekeepd-sim only
+	ALSA  Driver = "alsa"  // a sound card
+	DAHDI Driver = "dahdi" // an analogue, E1 or BRI card by DAHDI
+	MISDN Driver = "misdn" // two ISDN cards by mISDN
+	Sim   Driver = "sim"   // a script of recorded speech; linekeepd-sim only
 )
 
 // Line is one tapped line.
@@ -85,8 +87,9 @@ type Line struct {
 	Label     string
 	Number    line.Number // the line's own, if it has one
 	Driver    Driver
-	Device    string // of ALSA its name; of sim the file of its script
-	Channels  []int  // of the device, from 1: one that carries both sides, or the office's side and the caller's
+	Device    string // of ALSA its name; of sim the file of its script; of the others as their packages read it
+	Channels  []int  // of ALSA and sim from 1: one that carries both sides, or the office's side and the caller's; of a circuit its time slot
+	Signals   string // how calls are found, of DAHDI and MISDN: none, isdn, loop or e&m
 	Class     string // one of Data.Classes
 	Call      call.Config
 	CardGuard bool

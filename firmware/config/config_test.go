@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -31,9 +32,12 @@ func TestTheExampleSaysWhatItSays(t *testing.T) {
 		Control: Control{Socket: "/run/linekeep/control.sock"},
 		Lines: []Line{
 			{ID: "reception", Label: "Reception", Number: "01632 960 100", Driver: ALSA, Device: "hw:CARD=Tap,DEV=0",
-				Channels: []int{1}, Class: "standard", Call: call.Defaults(), CardGuard: true, Lookback: 2 * time.Second},
+				Channels: []int{1}, Signals: "none", Class: "standard", Call: call.Defaults(), CardGuard: true, Lookback: 2 * time.Second},
 			{ID: "orders", Label: "Orders", Driver: ALSA, Device: "hw:CARD=Tap,DEV=1",
-				Channels: []int{1, 2}, Class: "standard", Call: call.Defaults()},
+				Channels: []int{1, 2}, Signals: "none", Class: "standard", Call: call.Defaults()},
+			{ID: "trunk-1", Label: "Trunk 1", Driver: DAHDI, Device: "span 3+4", Channels: []int{1}, Signals: "none", Class: "standard", Call: call.Defaults()},
+			{ID: "fax", Label: "Fax", Driver: DAHDI, Device: "channel 141+149", Channels: []int{1}, Signals: "loop", Class: "standard", Call: call.Defaults()},
+			{ID: "isdn-1", Label: "ISDN 1", Driver: MISDN, Device: "hfc-pci.1+hfc-pci.2", Channels: []int{1}, Signals: "none", Class: "standard", Call: call.Defaults()},
 		},
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -93,12 +97,26 @@ driver = "sim"
 device = "a.txt"
 `
 
+// cardLines are lines of telephone cards, each wrong in one way.
+var cardLines = func() string {
+	var b strings.Builder
+	for i, l := range [...]string{
+		"dahdi|span 3+4|channels = [40]", "dahdi|channel 5|signals = \"pulse\"", "dahdi|span 3+4|signals = \"isdn\"",
+		"dahdi|span 3+4|channels = [2]", "dahdi|span 3+4|channels = [2]",
+		"misdn|hfc.1|channels = [1]", "misdn|hfc.1+hfc.2|channels = [16]", "misdn|hfc.1+hfc.2|signals = \"loop\"", "misdn|hfc.1+hfc.2|channels = [1, 2]",
+	} {
+		f := strings.Split(l, "|")
+		fmt.Fprintf(&b, "[[line]]\nid=\"card-%d\"\nlabel=\"x\"\ndriver=%q\ndevice=%q\n%s\n", i, f[0], f[1], f[2])
+	}
+	return b.String()
+}()
+
 func TestDefaultsFillWhatIsLeftOut(t *testing.T) {
 	c, err := Parse(least)
 	if err != nil {
 		t.Fatalf("Parse: %v", err)
 	}
-	want := Line{ID: "a", Label: "A", Driver: Sim, Device: "a.txt", Channels: []int{1}, Class: "standard", Call: call.Defaults()}
+	want := Line{ID: "a", Label: "A", Driver: Sim, Device: "a.txt", Channels: []int{1}, Signals: "none", Class: "standard", Call: call.Defaults()}
 	if d := cmp.Diff(want, c.Lines[0]); d != "" {
 		t.Errorf("line, want -, got +:\n%s", d)
 	}
@@ -155,6 +173,13 @@ func TestEachFaultNamesItsKeyAndLine(t *testing.T) {
 			want: []string{`data.keep: "standard 6 weeks" is not a class and its time`, `data.keep: "other" is not one of data.classes`, `data.keep: "standard 40 years": from 1 months to 360`}},
 		{name: "channels", text: least + "channels = [1, 2, 3]\n",
 			want: []string{"line 13: line[1].channels: 3 channels: one that carries both sides, or two, the office's and the caller's"}},
+		{name: "telephone cards", text: strings.Replace(least, "driver = \"sim\"", "driver = \"dahdi\"", 1) + cardLines,
+			want: []string{`line 12: line[1].device: "a.txt" is not such as`, `line 18: line[2].channels: 40 is not in 1 to 31`,
+				`line 24: line[3].signals: "pulse" is not none, isdn, loop or e&m`, `line 30: line[4].signals: "isdn": this version`,
+				`line[6].device: span 3 slot 2 is line[5]'s already`, `line[6].device: span 4 slot 2 is line[5]'s already`,
+				`line 47: line[7].device: "hfc.1" names one card`, `line 54: line[8].channels: 16 is no B channel`, `line 60: line[9].signals: "loop" is not none or isdn`,
+				`line 66: line[10].channels: 2 channels: one time slot`}},
+		{name: "signals of a sound card", text: least + "signals = \"loop\"\n", want: []string{`line 13: line[1].signals: "loop": sim has none`}},
 		{name: "lookback", text: least + "card_guard = true\nlookback = \"1m\"\n",
 			want: []string{"line 14: line[1].lookback: 1m0s is not between 20ms and 10s"}},
 		{name: "an address without a port", text: least + "[console]\naddress = \"192.0.2.1\"\n",

@@ -45,6 +45,7 @@ type fileLine struct {
 	Driver    value[string]        `toml:"driver"`
 	Device    value[string]        `toml:"device"`
 	Channels  value[[]int]         `toml:"channels"`
+	Signals   value[string]        `toml:"signals"`
 	Recording value[string]        `toml:"recording"`
 	Class     value[string]        `toml:"class"`
 	CardGuard value[bool]          `toml:"card_guard"`

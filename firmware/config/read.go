@@ -151,6 +151,9 @@ func (r *reader) lines(in []fileLine, classes []string) []Line {
 		}
 		ids[l.ID] = key
 		for _, ch := range l.Channels {
+			if l.Driver == DAHDI || l.Driver == MISDN { // their drivers know what they take
+				continue
+			}
 			input := fmt.Sprintf("%s %s channel %d", l.Driver, l.Device, ch)
 			if first, twice := inputs[input]; twice && l.Device != "" {
 				r.fault(key+".channels", "%s is already recorded by %s", input, first)
@@ -159,6 +162,7 @@ func (r *reader) lines(in []fileLine, classes []string) []Line {
 		}
 		out = append(out, l)
 	}
+	r.cards(out)
 	return out
 }
 
@@ -198,8 +202,13 @@ func (r *reader) input(key string, f fileLine, l *Line) {
 	driver := ""
 	need(r, key+".driver", f.Driver, &driver)
 	l.Driver = Driver(driver)
-	if driver != "" && l.Driver != ALSA && l.Driver != Sim {
-		r.fault(key+".driver", "%q is not a driver: %q, or %q in the simulator", driver, ALSA, Sim)
+	if drivers := []Driver{ALSA, DAHDI, MISDN, Sim}; driver != "" && !slices.Contains(drivers, l.Driver) {
+		r.fault(key+".driver", "%q is not a driver: %q, %q, %q, or %q in the simulator", driver, ALSA, DAHDI, MISDN, Sim)
+	}
+	l.Signals = "none"
+	take(r, key+".signals", f.Signals, &l.Signals)
+	if l.Signals != "none" && (l.Driver == ALSA || l.Driver == Sim) {
+		r.fault(key+".signals", "%q: %s has none that are set here", l.Signals, l.Driver)
 	}
 	need(r, key+".device", f.Device, &l.Device)
 	if len(l.Device) > maxDeviceName {

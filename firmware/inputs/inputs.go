@@ -1,7 +1,7 @@
 // Package inputs makes the settings' lines into drivers' lines: the real ones. Simulated ones are linekeepd-sim's own.
 //
 //	In:    config.Line, as the settings file names its device and channels
-//	Out:   an appliance.Input for all ALSA lines together
+//	Out:   an appliance.Input for all lines of one driver together
 //	Owner: no goroutine; the source is run by the appliance
 //	Full:  nothing is kept
 package inputs
@@ -12,9 +12,79 @@ import (
 
 	"linekeep/drivers/line"
 	"linekeep/drivers/line/alsa"
+	"linekeep/drivers/line/dahdi"
+	"linekeep/drivers/line/misdn"
 	"linekeep/firmware/appliance"
 	"linekeep/firmware/config"
 )
+
+// All prepares every line that a real driver hears. It touches no hardware yet.
+func All(lines []config.Line, log *slog.Logger) ([]appliance.Input, error) {
+	var all []appliance.Input
+	for _, d := range [...]struct {
+		driver config.Driver
+		open   func([]config.Line, *slog.Logger) (appliance.Input, error)
+	}{{config.ALSA, ALSA}, {config.DAHDI, DAHDI}, {config.MISDN, MISDN}} {
+		var own []config.Line
+		for _, l := range lines {
+			if l.Driver == d.driver {
+				own = append(own, l)
+			}
+		}
+		if len(own) == 0 {
+			continue
+		}
+		in, err := d.open(own, log)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, in)
+	}
+	return all, nil
+}
+
+// DAHDI prepares the channels of DAHDI that lines name.
+func DAHDI(lines []config.Line, log *slog.Logger) (appliance.Input, error) {
+	var cfg dahdi.Config
+	for _, l := range lines {
+		one, err := l.DAHDILine()
+		if err != nil {
+			return appliance.Input{}, fmt.Errorf("prepare line %s: %w", l.ID, err)
+		}
+		cfg.Lines = append(cfg.Lines, one)
+	}
+	source, err := dahdi.New(cfg, log)
+	if err != nil {
+		return appliance.Input{}, fmt.Errorf("prepare the telephone cards: %w", err)
+	}
+	return named(source, lines), nil
+}
+
+// MISDN prepares the cards of mISDN that lines name.
+func MISDN(lines []config.Line, log *slog.Logger) (appliance.Input, error) {
+	var cfg misdn.Config
+	for _, l := range lines {
+		one, err := l.MISDNLine()
+		if err != nil {
+			return appliance.Input{}, fmt.Errorf("prepare line %s: %w", l.ID, err)
+		}
+		cfg.Lines = append(cfg.Lines, one)
+	}
+	source, err := misdn.New(cfg, log)
+	if err != nil {
+		return appliance.Input{}, fmt.Errorf("prepare the ISDN cards: %w", err)
+	}
+	return named(source, lines), nil
+}
+
+// named gives a source's lines their names, in their order.
+func named(source line.Source, order []config.Line) appliance.Input {
+	in := appliance.Input{Source: source, Lines: map[string]line.Line{}}
+	for i, l := range source.Lines() {
+		in.Lines[order[i].ID] = l
+	}
+	return in
+}
 
 // ALSA prepares the sound cards that lines name. It touches no hardware yet: a card that is missing now may come.
 func ALSA(lines []config.Line, log *slog.Logger) (appliance.Input, error) {
@@ -23,11 +93,7 @@ func ALSA(lines []config.Line, log *slog.Logger) (appliance.Input, error) {
 	if err != nil {
 		return appliance.Input{}, fmt.Errorf("prepare the sound cards: %w", err)
 	}
-	in := appliance.Input{Source: source, Lines: map[string]line.Line{}}
-	for i, l := range source.Lines() {
-		in.Lines[order[i].ID] = l
-	}
-	return in, nil
+	return named(source, order), nil
 }
 
 // group puts the lines of one device together: a device can be opened only once. The driver gives its lines device by

@@ -37,3 +37,31 @@ func TestLinesOfOneDeviceShareItAndKeepTheirNames(t *testing.T) {
 		}
 	}
 }
+
+func TestEachDriverGetsItsOwnLines(t *testing.T) {
+	lines := []config.Line{
+		{ID: "trunk", Driver: config.DAHDI, Device: "span 3+4", Channels: []int{31}, Signals: "none"},
+		{ID: "desk", Driver: config.ALSA, Device: "hw:0", Channels: []int{1}},
+		{ID: "bus", Driver: config.MISDN, Device: "0+1", Channels: []int{2}, Signals: "none"},
+		{ID: "fax", Driver: config.DAHDI, Device: "channel 141+149", Channels: []int{1}, Signals: "loop"},
+	}
+	all, err := All(lines, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatalf("All: %v", err)
+	}
+	names := map[string]string{}
+	for _, in := range all {
+		for id, l := range in.Lines {
+			names[id] = l.Info().Name
+		}
+	}
+	want := map[string]string{"desk": "hw:0 channel 1", "trunk": "dahdi span 3+4 slot 31", "fax": "dahdi channel 141+149", "bus": "misdn 0+1 channel 2"}
+	if d := cmp.Diff(want, names); d != "" || len(all) != 3 {
+		t.Errorf("%d inputs; lines, want -, got +:\n%s", len(all), d)
+	}
+	for _, bad := range []config.Line{{ID: "x", Driver: config.DAHDI, Device: "x", Channels: []int{1}}, {ID: "x", Driver: config.MISDN, Device: "x", Channels: []int{1}}} {
+		if _, err := All([]config.Line{bad}, slog.New(slog.DiscardHandler)); err == nil {
+			t.Errorf("%+v: no error", bad)
+		}
+	}
+}

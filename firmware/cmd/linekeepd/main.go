@@ -1,6 +1,6 @@
 // Command linekeepd is the box: it records the lines that its settings name, from real hardware only.
 //
-//	In:    a settings file; the security chip with the vendor's released policy; sound cards
+//	In:    a settings file; the security chip with the vendor's released policy; sound and telephone cards
 //	Out:   recordings in the vault; the console; the control socket; a log on standard error. Never a secret
 //	Owner: the appliance owns every goroutine; interrupt or SIGTERM stops it in order
 //	Full:  see each part
@@ -66,11 +66,8 @@ func run(ctx context.Context, process confine.Process, args []string, stderr io.
 		return err
 	}
 	return appliance.Run(ctx, cfg, appliance.Parts{
-		Chip: func(ctx context.Context) (tpm.Chip, error) { return openChip(ctx, cfg.TPM) },
-		Inputs: func() ([]appliance.Input, error) {
-			cards, err := inputs.ALSA(cfg.Lines, log)
-			return []appliance.Input{cards}, err
-		},
+		Chip:    func(ctx context.Context) (tpm.Chip, error) { return openChip(ctx, cfg.TPM) },
+		Inputs:  func() ([]appliance.Input, error) { return inputs.All(cfg.Lines, log) },
 		Process: process,
 	}, log)
 }
@@ -98,7 +95,7 @@ func settings(path string) (config.Config, error) {
 	}
 	var faults []error
 	for _, l := range cfg.Lines {
-		if l.Driver != config.ALSA {
+		if l.Driver == config.Sim {
 			faults = append(faults, fmt.Errorf("line %s: driver %q is linekeepd-sim's", l.ID, l.Driver))
 		}
 	}
