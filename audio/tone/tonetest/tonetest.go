@@ -98,6 +98,11 @@ func Bell202() Modulation { return Modulation{Mark: 1200, Space: 2200} }
 
 // FSK is a caller ID message as an exchange sends it, at 1200 bit/s: 300 bits of seizure, 180 of mark, the message and its checksum.
 func FSK(message []byte, m Modulation, dBFS float64) []int16 {
+	return FSKRaw(Checksummed(message), m, dBFS)
+}
+
+// FSKRaw is the same of bytes that may have a wrong checksum.
+func FSKRaw(bytes []byte, m Modulation, dBFS float64) []int16 {
 	var bits []bool
 	for i := range 300 {
 		bits = append(bits, i%2 == 1)
@@ -105,7 +110,7 @@ func FSK(message []byte, m Modulation, dBFS float64) []int16 {
 	for range 180 {
 		bits = append(bits, true)
 	}
-	for _, b := range Checksummed(message) {
+	for _, b := range bytes {
 		bits = append(bits, false)
 		for k := range 8 {
 			bits = append(bits, b>>k&1 == 1)
