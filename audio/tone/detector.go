@@ -33,14 +33,14 @@ type Detector struct {
 	event   spandsp.Event // reused: fetching one allocates nothing
 	out     [2]Event      // what one event of spandsp became, and does not fit into what the caller gave
 	waiting int
-	skew    line.Samples // how far positions are ahead of what was fed
-	fed     line.Samples
+	fed     bool
 	key     Key // down now
 	keyFrom line.Position
 	keyDBm0 int
 	tone    [spandsp.Receivers]Tone // sounding now
 	from    [spandsp.Receivers]line.Position
-	before  bool // the first ring: see BeforeRing
+	ended   [spandsp.Receivers]line.Position // where the last tone ended
+	before  bool                             // the first ring: see BeforeRing
 	keys    []byte
 	keysAt  [2]line.Position
 }
@@ -85,15 +85,15 @@ func (d *Detector) Feed(samples []int16) {
 		return
 	}
 	d.rx.Feed(samples)
-	d.fed += line.Samples(len(samples))
+	d.fed = true
 }
 
 // Skip tells that sound was lost before what comes next, or, before the first Feed, where that begins. A tone that was sounding ends.
 func (d *Detector) Skip(lost line.Samples) {
-	if lost <= 0 {
+	if d.rx == nil || lost <= 0 {
 		return
 	}
-	if d.fed > 0 {
+	if d.fed {
 		var silence [line.FrameSamples]int16
 		for left := min(lost, fadeSamples); left > 0; {
 			n := min(left, line.FrameSamples)
@@ -102,7 +102,7 @@ func (d *Detector) Skip(lost line.Samples) {
 			lost -= n
 		}
 	}
-	d.skew += lost
+	d.rx.Skip(int64(lost))
 }
 
 // BeforeRing opens and closes the moment in which an idle line may carry the keypad form of caller ID: from on-hook, or from
@@ -164,7 +164,7 @@ func (d *Detector) tell(e Event) {
 func (d *Detector) take(e *spandsp.Event) {
 	switch e.Kind {
 	case spandsp.Digit:
-		d.digit(Key(e.Code), e.Level, line.Position(e.At)+d.skew)
+		d.digit(Key(e.Code), e.Level, line.Position(e.At))
 	case spandsp.Tone:
 		d.progress(e)
 	case spandsp.Caller:
@@ -172,7 +172,7 @@ func (d *Detector) take(e *spandsp.Event) {
 		if err != nil {
 			return // what tells of no call, or is none: a checksum of one byte lets one in 256 of those through
 		}
-		at := line.Position(e.At) + d.skew
+		at := line.Position(e.At)
 		d.tell(Event{Kind: CallerID, From: max(0, at-line.Samples((e.Size+1)*byteSamples)), To: at, Caller: m})
 	}
 }
@@ -217,13 +217,17 @@ func (d *Detector) keypad(key Key, to line.Position) {
 
 func (d *Detector) progress(e *spandsp.Event) {
 	r := e.Receiver
-	from, at := max(0, line.Position(e.From)+d.skew), line.Position(e.At)+d.skew
+	from, at := max(0, line.Position(e.From)), line.Position(e.At)
 	if e.Code < 0 {
 		if d.tone[r] != 0 {
-			d.tell(Event{Kind: ToneEnded, Tone: d.tone[r], From: d.from[r], To: max(from, d.from[r])})
+			d.ended[r] = max(from, d.from[r])
+			d.tell(Event{Kind: ToneEnded, Tone: d.tone[r], From: d.from[r], To: d.ended[r]})
 		}
 		d.tone[r] = 0
 		return
+	}
+	if from < d.ended[r] {
+		return // the end of the last one looks like another: the Spanish busy tone's last two beats and a pause are a congestion tone
 	}
 	d.tone[r], d.from[r] = d.plan.tones[r][e.Code], from
 	d.tell(Event{Kind: ToneBegan, Tone: d.tone[r], From: from, To: at})

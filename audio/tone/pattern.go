@@ -22,6 +22,8 @@ const (
 	// A continuous tone is believed later than a cadenced one: a pair after 0.7 s, a single one after 1.5 s, since music has
 	// notes that long.
 	steadyPairMS, steadyMS = 700, 1500
+	// gapMS is the pause between two tones of an information tone, where a receiver sees one.
+	gapMS = 30
 	// fallbackHz is a frequency for a receiver that would have one alone: it compares its two best, and with one reads a
 	// number that nobody has written. No tone of an exchange is near it.
 	fallbackHz = 1100
@@ -94,39 +96,78 @@ func newPlan(c country) (*plan, error) {
 }
 
 func (p *plan) add(t Tone, steps []step, longest map[step]int) error {
+	if t == Information { // exchanges leave 0 to 32 ms between its three tones, and a pause of two blocks is a step of its own
+		for _, gaps := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
+			if err := p.cadence(t, spaced(steps, gaps)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(steps) > 1 {
+		return p.cadence(t, steps)
+	}
 	r := p.receiver(steps)
 	if r < 0 {
-		return fmt.Errorf("%s: its frequencies lie too near to those of others", t)
+		return tooNear(t)
 	}
 	n := len(p.tones[r])
 	p.tones[r] = append(p.tones[r], t)
-	if len(steps) == 1 {
-		pitch := step{f1: steps[0].f1, f2: steps[0].f2}
-		least := steadyMS
-		if pitch.f2 != 0 {
-			least = steadyPairMS
-		}
-		e := p.element(r, n, pitch)
-		e.Min = max(least, longest[pitch]*5/4+100)
-		p.elements = append(p.elements, e)
-		return nil
+	pitch := step{f1: steps[0].f1, f2: steps[0].f2}
+	least := steadyMS
+	if pitch.f2 != 0 {
+		least = steadyPairMS
 	}
-	if len(steps)%2 != 0 || len(steps) > maxElements {
+	e := p.element(r, n, pitch)
+	e.Min = max(least, longest[pitch]*5/4+100)
+	p.elements = append(p.elements, e)
+	return nil
+}
+
+// spaced puts pauses after the first and the second of three tones.
+func spaced(steps []step, gaps [2]bool) []step {
+	var all []step
+	for i, s := range steps {
+		all = append(all, s)
+		if i < len(gaps) && gaps[i] {
+			all = append(all, step{ms: gapMS})
+		}
+	}
+	return all
+}
+
+// cadence is what comes and goes.
+func (p *plan) cadence(t Tone, steps []step) error {
+	r := p.receiver(steps)
+	if r < 0 {
+		return tooNear(t)
+	}
+	if t != Information && len(steps)%2 != 0 || len(steps) > maxElements {
 		return fmt.Errorf("%s: a cadence of %d steps; a receiver follows an even number, and at most %d", t, len(steps), maxElements)
 	}
-	for _, st := range repeated(steps) {
+	p.sequence(r, t, repeated(steps))
+	return nil
+}
+
+func tooNear(t Tone) error {
+	return fmt.Errorf("%s: its frequencies lie too near to those of others", t)
+}
+
+func (p *plan) sequence(r int, t Tone, steps []step) {
+	n := len(p.tones[r])
+	p.tones[r] = append(p.tones[r], t)
+	for _, st := range steps {
 		e := p.element(r, n, st)
 		e.Min, e.Max = st.ms-st.ms*12/100-24, st.ms+st.ms*12/100+24
 		p.elements = append(p.elements, e)
 	}
 	last := &p.elements[len(p.elements)-1]
-	switch {
-	case t == Information: // an announcement begins at any time, and it does not come again
-		last.Min, last.Max = 48, 0
-	case t == Ringing: // whoever answers does so in the pause: it is told before the pause is over
+	switch t {
+	case Information: // an announcement begins at any time, and it does not come again
+		last.Min, last.Max = 48, 3000
+	case Ringing: // whoever answers does so in the pause: it is told before the pause is over
 		last.Min = last.Min * 2 / 5
 	}
-	return nil
 }
 
 // repeated is a cadence as often as it must be heard. It stays even, so that a receiver can follow it round.

@@ -53,6 +53,9 @@ func (d *Detector) Feed(samples []int16) int {
 	return int(C.lk_feed(d.c, (*C.int16_t)(unsafe.SliceData(samples)), C.int(len(samples))))
 }
 
+// Skip moves the timeline on by sound that is not there.
+func (d *Detector) Skip(samples int64) { C.lk_skip(d.c, C.int64_t(samples)) }
+
 // Take fetches the oldest event.
 func (d *Detector) Take(e *Event) bool {
 	if C.lk_take(d.c, &d.next) == 0 {

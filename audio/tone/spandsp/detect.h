@@ -18,7 +18,7 @@ struct lk_event {
 	int32_t receiver; /* LK_TONE */
 	int32_t level;    /* LK_DIGIT: dBm0 */
 	int64_t from;     /* LK_TONE: begin of the pattern that was found; with code -1, the end of its last burst */
-	int64_t at;       /* how much had been fed when it was found */
+	int64_t at;       /* how much had been fed and skipped when it was found */
 	int32_t size;     /* LK_CALLER */
 	uint8_t message[LK_MESSAGE];
 };
@@ -39,6 +39,7 @@ struct lk_detector;
 
 struct lk_detector *lk_new(const struct lk_setup *setup, const struct lk_element *elements, int count);
 int lk_feed(struct lk_detector *d, const int16_t *samples, int count);
+void lk_skip(struct lk_detector *d, int64_t count);
 int lk_take(struct lk_detector *d, struct lk_event *e);
 uint64_t lk_lost(const struct lk_detector *d);
 void lk_free(struct lk_detector *d);

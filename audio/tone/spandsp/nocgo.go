@@ -15,6 +15,9 @@ func New(Setup) (*Detector, error) {
 // Feed takes nothing.
 func (*Detector) Feed([]int16) int { return 0 }
 
+// Skip has no timeline.
+func (*Detector) Skip(int64) {}
+
 // Take has nothing.
 func (*Detector) Take(*Event) bool { return false }
 

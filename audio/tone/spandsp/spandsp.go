@@ -51,7 +51,7 @@ type Event struct {
 	Receiver int // Tone
 	Level    int // Digit: dBm0
 	From     int64
-	At       int64 // samples fed when it was found
+	At       int64 // samples fed and skipped when it was found
 	Size     int
 	Message  [256]byte // Caller: Size bytes, without the checksum
 }

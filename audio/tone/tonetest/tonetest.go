@@ -92,8 +92,10 @@ func number(s string) float64 {
 // Modulation is how a caller ID is sent.
 type Modulation struct{ Mark, Space float64 }
 
-// The two modulations of caller ID.
-func V23() Modulation     { return Modulation{Mark: 1300, Space: 2100} }
+// V23 is how Europe sends caller ID.
+func V23() Modulation { return Modulation{Mark: 1300, Space: 2100} }
+
+// Bell202 is how North America does.
 func Bell202() Modulation { return Modulation{Mark: 1200, Space: 2200} }
 
 // FSK is a caller ID message as an exchange sends it, at 1200 bit/s: 300 bits of seizure, 180 of mark, the message and its checksum.
