@@ -93,7 +93,7 @@ func (v *Vault) ended(person keys.ID) {
 		return // the vault did not open
 	}
 	ctx := context.Background() // whoever signed in is gone
-	if _, err := v.past.Audit.Append(ctx, audit.Act{Who: entry.Somebody(person), What: entry.SignOut, About: []keys.ID{person}}); err != nil {
+	if err := v.past.Audit.Happened(ctx, audit.Act{Who: entry.Somebody(person), What: entry.SignOut, About: []keys.ID{person}}); err != nil {
 		v.log.ErrorContext(ctx, "the end of a session is not in the audit log", slog.Any("err", err))
 	}
 }
@@ -111,7 +111,7 @@ func (v *Vault) committed(ctx context.Context) { v.past.Checkpoint(ctx) }
 func (v *Vault) erased(ctx context.Context, c erasure.Certificate) {
 	for ids := range slices.Chunk(c.Entry.Calls, entry.MaxAbout) {
 		act := audit.Act{What: entry.Erase, About: ids, Hashes: [][32]byte{c.Entry.Hash()}}
-		if _, err := v.past.Audit.Append(ctx, act); err != nil {
+		if err := v.past.Audit.Happened(ctx, act); err != nil {
 			v.log.ErrorContext(ctx, "an erasure is not in the audit log", slog.Any("err", err))
 			return
 		}

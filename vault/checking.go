@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"linekeep/drivers/tpm"
+	"linekeep/vault/audit"
+	"linekeep/vault/audit/proof"
 	"linekeep/vault/catalog"
 	"linekeep/vault/check"
 	"linekeep/vault/check/aside"
@@ -68,23 +70,7 @@ func (v *Vault) Scrub() { v.scrub.Now() }
 func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Logger) (report check.Report, err error) {
 	v := &Vault{cfg: cfg, log: log}
 	defer func() { err = errors.Join(err, v.release()) }()
-	if v.lock, err = lock.Take(cfg.Dir); err != nil {
-		return report, err
-	}
-	if err = v.openKeys(ctx, chip); err != nil {
-		return report, fmt.Errorf("open the vault in %s: %w", cfg.Dir, err)
-	}
-	if v.ring, err = custody.Load(filepath.Join(cfg.Dir, keysDir), v.keys.VaultID(), v.keys.Outer(custody.Outer)); err != nil {
-		return report, fmt.Errorf("open the vault in %s: %w", cfg.Dir, err)
-	}
-	// Whatever a month's folder or the catalogue needs to be opened after a power cut, its owner does at the next
-	// start; here nothing is written.
-	if v.eraser, err = eraser.Inspect(v.eraserConfig()); err != nil {
-		return report, err
-	}
-	v.months = library.NewMonths(library.MonthsConfig{Dir: cfg.Dir, Key: v.keys.Folder, ReadOnly: true, Clock: cfg.Clock, Log: log})
-	v.library = &library.Library{Keys: v.keys, Months: v.months, Hidden: v.eraser.Hides}
-	replay, err := journal.Inspect(journal.Config{Dir: filepath.Join(cfg.Dir, journalDir), VaultID: v.keys.VaultID(), Key: v.keys.Outer(outerJournal)})
+	replay, err := v.openStopped(ctx, chip)
 	if err != nil {
 		return report, err
 	}
@@ -108,6 +94,39 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 		return r.Findings
 	}
 	return check.Run(ctx, in)
+}
+
+// openStopped opens what a look at a vault needs that no process has open. Whatever a month's folder or the catalogue needs to be
+// opened after a power cut, its owner does at the next start; here nothing is written.
+func (v *Vault) openStopped(ctx context.Context, chip tpm.Sealer) (replay *journal.Replay, err error) {
+	dir := v.cfg.Dir
+	if v.lock, err = lock.Take(dir); err != nil {
+		return nil, err
+	}
+	if err = v.openKeys(ctx, chip); err != nil {
+		return nil, fmt.Errorf("open the vault in %s: %w", dir, err)
+	}
+	if v.ring, err = custody.Load(filepath.Join(dir, keysDir), v.keys.VaultID(), v.keys.Outer(custody.Outer)); err != nil {
+		return nil, fmt.Errorf("open the vault in %s: %w", dir, err)
+	}
+	if v.eraser, err = eraser.Inspect(v.eraserConfig()); err != nil {
+		return nil, err
+	}
+	v.months = library.NewMonths(library.MonthsConfig{Dir: dir, Key: v.keys.Folder, ReadOnly: true, Clock: v.cfg.Clock, Log: v.log})
+	v.library = &library.Library{Keys: v.keys, Months: v.months, Hidden: v.eraser.Hides}
+	return journal.Inspect(journal.Config{Dir: filepath.Join(dir, journalDir), VaultID: v.keys.VaultID(), Key: v.keys.Outer(outerJournal)})
+}
+
+// AuditStopped verifies the audit log and the register of a vault that no process has open, and holds them against checkpoints that
+// left the box before. Errors: as CheckStopped.
+func AuditStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Logger, earlier ...proof.Checkpoint) (r audit.Report, err error) {
+	v := &Vault{cfg: cfg, log: log}
+	defer func() { err = errors.Join(err, v.release()) }()
+	replay, err := v.openStopped(ctx, chip)
+	if err != nil {
+		return r, err
+	}
+	return v.inspectPast(ctx, replay, earlier...)
 }
 
 // inspectCatalog opens the catalogue for reading. One that cannot be opened is a finding: the recordings can still

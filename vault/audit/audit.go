@@ -6,7 +6,8 @@
 //	In:    acts, each before it is done
 //	Out:   nil from Append = the entry is on the disk; checkpoints that the chip signed; proofs that need no box
 //	Owner: Run has one goroutine of its caller's; acts may come from many, and share one sync
-//	Full:  an entry that finds no room on the disk is an error, and the act it is about does not happen
+//	Full:  an entry that finds no room on the disk is an error, and the act it is about does not happen; one about what has
+//	       happened already waits in memory (maxLate), and the log goes on by itself when there is room
 //
 // The log is a Merkle tree (RFC 6962) over entries that show nothing personal (package entry); details are sealed under the
 // slot of what they concern, so that they die with it and the log stays whole. Whoever has an earlier checkpoint sees
@@ -133,6 +134,8 @@ type Log struct {
 	turn   sync.Mutex // one writer at a time; guards what follows
 	files  []*part    // oldest first; the newest is written to
 	broken bool       // what the newest file ends with is not known: another one is begun
+	fresh  keys.ID    // a slot for the next file, from an attempt to begin one that found no room
+	owing  bool       // hashes of the tree wait in memory for room
 	buf    []byte
 
 	mu       sync.Mutex // guards what follows; never held over the disk or the chip
@@ -145,6 +148,8 @@ type Log struct {
 	newest   proof.Signed // zero before the first
 	failed   error        // why the last checkpoint was not made
 	chip     bool         // the newest checkpoint is of the chip that is there
+	late     []Act        // has happened, and waits for room; at most maxLate
+	untold   int          // happened beyond those
 
 	signing sync.Mutex // one checkpoint at a time; before turn
 	notes   int64      // length of the file of checkpoints
@@ -240,8 +245,7 @@ func (l *Log) Unbegun(ctx context.Context, a Act, why error) error {
 	if l.cfg.Refused != nil && l.cfg.Refused(why) {
 		a.Outcome = entry.Refused
 	}
-	_, bad := l.Append(context.WithoutCancel(ctx), a)
-	return errors.Join(why, bad)
+	return errors.Join(why, l.Happened(ctx, a))
 }
 
 // ready seals an act's details.
@@ -346,6 +350,7 @@ func (l *Log) find(err error) {
 
 // Close ends the log. What was appended is on the disk already.
 func (l *Log) Close() error {
+	late := l.catchUp(context.Background())
 	l.mu.Lock()
 	over := l.closed
 	l.closed = true
@@ -355,7 +360,7 @@ func (l *Log) Close() error {
 	}
 	l.turn.Lock()
 	defer l.turn.Unlock()
-	var errs []error
+	errs := []error{late}
 	for _, p := range l.files {
 		errs = append(errs, p.close())
 	}

@@ -103,7 +103,7 @@ func million(b *testing.B, d *desk) {
 	}
 	most := 0 // the tree of 1M has 20 levels, so an entry of its first 2^19 takes 20 hashes, 640 bytes
 	for _, n := range []int64{0, size / 2, size - 1} {
-		hashes, err := tlog.ProveRecord(size, n, d.tree)
+		hashes, err := tlog.ProveRecord(size, n, &d.tree)
 		if err != nil {
 			b.Fatal(err)
 		}

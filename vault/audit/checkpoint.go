@@ -75,6 +75,7 @@ func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(CheckpointPeriod)
 	defer tick.Stop()
 	for {
+		_ = l.catchUp(ctx) // it was told when it began to wait, and waits on
 		had := l.Trouble() != nil
 		if _, err := l.Checkpoint(ctx); err != nil && ctx.Err() == nil && !had {
 			l.cfg.Log.ErrorContext(ctx, "no checkpoint of the audit log", slog.Any("err", err))

@@ -135,7 +135,7 @@ func (l *Log) Prove(ctx context.Context, n uint64) (proof.Proof, error) {
 			return proof.Proof{}, err
 		}
 	}
-	hashes, err := tlog.ProveRecord(int64(signed.Size), int64(n), l.tree)
+	hashes, err := tlog.ProveRecord(int64(signed.Size), int64(n), &l.tree)
 	if err != nil {
 		return proof.Proof{}, fmt.Errorf("prove entry %d: %w", n, err)
 	}
@@ -150,7 +150,7 @@ func (l *Log) Continues(older, newer uint64) (tlog.TreeProof, error) {
 	if older == 0 {
 		return nil, nil
 	}
-	p, err := tlog.ProveTree(int64(newer), int64(older), l.tree)
+	p, err := tlog.ProveTree(int64(newer), int64(older), &l.tree)
 	if err != nil {
 		return nil, fmt.Errorf("prove that a log of %d goes on from one of %d: %w", newer, older, err)
 	}

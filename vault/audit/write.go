@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -40,14 +41,20 @@ func (l *Log) write(acts []*pending) (first uint64, err error) {
 	if err := l.commit(p); err != nil {
 		return 0, err
 	}
-	// The hashes can be made anew from the entries: they are synced when a file is full.
-	if err := l.tree.Write(before, more); err != nil {
-		l.find(err)
-	}
+	l.hashes(l.tree.Write(before, more))
 	l.mu.Lock()
 	l.head, l.register = head, register
 	l.mu.Unlock()
 	return uint64(before), nil
+}
+
+// hashes takes note of whether the tree's hashes reached their file. They can be made anew from the entries, so they are synced when a
+// file of those is full; and where the disk has no room for them they wait in memory, which is no damage.
+func (l *Log) hashes(err error) {
+	if err != nil && !l.owing {
+		l.cfg.Log.WarnContext(context.Background(), "hashes of the audit tree wait in memory for room on the disk", slog.Any("err", err))
+	}
+	l.owing = err != nil
 }
 
 // follow takes note of a transaction of the register.
@@ -87,7 +94,11 @@ func (l *Log) writable() (*part, error) {
 		l.broken = false
 	}
 	p := l.files[len(l.files)-1]
-	if !l.broken && size-int64(p.first) < l.cfg.perFile {
+	full := size-int64(p.first) >= l.cfg.perFile
+	if err := l.tree.Flush(); err != nil && (full || l.tree.Owed() >= maxOwed) {
+		return nil, err // what waits must be of the newest file: from that it is made anew after a power cut
+	}
+	if !l.broken && !full {
 		return p, nil
 	}
 	if size == int64(p.first) { // broken and empty: it gets its name again
@@ -106,6 +117,9 @@ func (l *Log) writable() (*part, error) {
 	return l.files[len(l.files)-1], nil
 }
 
+// maxOwed is how many hashes of the tree may wait in memory: 1 MB of them. Then acts are refused.
+const maxOwed = 1 << 15
+
 // slotTime bounds the wait for a slot of the log's own: it may take the chip.
 const slotTime = 10 * time.Second
 
@@ -118,17 +132,9 @@ func (l *Log) begin(flags uint8) error {
 	if n := len(l.files); n > 0 {
 		h.prev, h.before = l.files[n-1].first, uint64(l.files[n-1].size)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), slotTime)
-	defer cancel()
-	slot, err := l.cfg.Keys.Next(ctx, keys.Office, l.cfg.Clock())
-	switch {
-	case err == nil:
-		h.office = slot.ID
-		slot.Wipe()
-	case office != (keys.ID{}):
-		h.office = office // the one before goes on, while the chip is away
-	default:
-		return fmt.Errorf("a slot for details of the audit log: %w", err)
+	var err error
+	if h.office, err = l.officeSlot(office); err != nil {
+		return err
 	}
 	p := &part{header: h, name: fileName(h.first), size: headerSize}
 	if p.f, err = l.cfg.FS.Open(l.path(p.name), true); err != nil {
@@ -153,10 +159,31 @@ func (l *Log) begin(flags uint8) error {
 		}
 	}
 	l.files = append(l.files, p)
+	l.fresh = keys.ID{}
 	l.mu.Lock()
 	l.office = h.office
 	l.mu.Unlock()
 	return nil
+}
+
+// officeSlot is the slot for details of a new file: a fresh one, kept until a file could be made with it, for on a full disk each
+// act would use up another. While the chip is away the one before goes on.
+func (l *Log) officeSlot(before keys.ID) (keys.ID, error) {
+	if l.fresh != (keys.ID{}) {
+		return l.fresh, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), slotTime)
+	defer cancel()
+	slot, err := l.cfg.Keys.Next(ctx, keys.Office, l.cfg.Clock())
+	switch {
+	case err == nil:
+		l.fresh = slot.ID
+		slot.Wipe()
+		return l.fresh, nil
+	case before != (keys.ID{}):
+		return before, nil
+	}
+	return keys.ID{}, fmt.Errorf("a slot for details of the audit log: %w", err)
 }
 
 func (l *Log) chipHash() [32]byte { return sha256.Sum256(l.cfg.Keys.Chip().Attest) }

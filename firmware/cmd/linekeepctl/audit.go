@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 
 	"linekeep/ui/service"
+	"linekeep/vault"
 )
 
 const auditUsage = `
@@ -16,10 +19,12 @@ const auditUsage = `
   audit list [--last N]      the newest entries: who did what, without what is sealed
   audit prove N [-o FILE]    a proof of entry N, for whoever has the chip's key; asks nothing of the box
   checkpoint [-o FILE]       a signed checkpoint of the audit log, to be kept away from the box
+  linekeepctl --offline --config FILE audit verify [--checkpoint FILE]
+                             the same of a vault that no daemon has open, and of the register
 `
 
 // audit asks the audit log.
-func (p program) audit(ctx context.Context, args []string) error {
+func (p program) audit(ctx context.Context, args []string) (err error) {
 	if len(args) == 0 {
 		return fmt.Errorf("%w: audit verify, list or prove", errUsage)
 	}
@@ -40,18 +45,65 @@ func (p program) audit(ctx context.Context, args []string) error {
 	if f.NArg() > 0 {
 		return fmt.Errorf("%w: audit %s takes no %q", errUsage, q.Do, f.Arg(0))
 	}
-	if *earlier != "" {
-		text, err := os.ReadFile(*earlier)
-		if err != nil {
-			return fmt.Errorf("read the checkpoint: %w", err)
-		}
-		q.Earlier = string(text)
+	if q.Earlier, err = readEarlier(*earlier); err != nil {
+		return err
 	}
 	a, err := p.client.Audit(ctx, q)
 	if err != nil {
 		return err
 	}
 	return p.sayAudit(q, a, *out)
+}
+
+// readEarlier reads the checkpoints that an auditor brings; no file is none.
+func readEarlier(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read the checkpoint: %w", err)
+	}
+	return string(text), nil
+}
+
+// offlineAudit verifies the log of a vault that no daemon has open.
+func (p program) offlineAudit(ctx context.Context, args []string) (err error) {
+	q := service.AuditQuestion{Do: "verify"}
+	f := newFlags("audit verify")
+	file := f.String("checkpoint", "", "")
+	if len(args) == 0 || args[0] != q.Do {
+		return fmt.Errorf("%w: offline the audit log can be verified, and nothing else: audit verify", errUsage)
+	}
+	if err := parse(f, args[1:]); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%w: audit verify takes no %q", errUsage, f.Arg(0))
+	}
+	text, err := readEarlier(*file)
+	if err != nil {
+		return err
+	}
+	earlier, err := service.Checkpoints(text)
+	if err != nil {
+		return err
+	}
+	cfg, chip, err := p.offline(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, chip.Close()) }()
+	// Everything the log would say is in the report or in the error.
+	r, err := vault.AuditStopped(ctx, cfg.Vault(), chip, slog.New(slog.DiscardHandler), earlier...)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoVault, err)
+	}
+	a := service.AuditAnswer{Size: r.Entries}
+	for _, f := range r.Findings {
+		a.Findings = append(a.Findings, f.Error())
+	}
+	return p.sayAudit(q, a, "")
 }
 
 // checkpoint has one made, and prints it or keeps it.

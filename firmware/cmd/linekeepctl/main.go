@@ -171,10 +171,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		switch name {
 		case "check":
 			return p.offlineCheck(ctx, rest)
+		case "audit":
+			return p.offlineAudit(ctx, rest)
 		case "recover":
 			return p.recover(ctx, rest)
 		}
-		return fmt.Errorf("%w: only check and recover work offline", errUsage)
+		return fmt.Errorf("%w: only check, audit verify and recover work offline", errUsage)
 	}
 	if name == "certificate" {
 		return p.certificate(rest)

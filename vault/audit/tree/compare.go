@@ -14,7 +14,7 @@ var ErrAltered = errors.New("audit: hashes of the tree altered")
 
 // Comparison reads the file of the tree's hashes along with the entries: proofs are made from it.
 type Comparison struct {
-	Hashes
+	*Hashes
 	in   io.Reader
 	over bool // it cannot be read on
 }
@@ -26,8 +26,10 @@ func (s *Comparison) Next(size int64, want []tlog.Hash, sure bool) error {
 	}
 	var bad bool
 	for i := range want {
-		var got tlog.Hash
-		if _, err := io.ReadFull(s.in, got[:]); err != nil {
+		got, waits := s.waits(tlog.StoredHashCount(size) + int64(i))
+		if waits { // the file has it once there is room
+			s.from(tlog.StoredHashCount(size) + int64(i) + 1)
+		} else if _, err := io.ReadFull(s.in, got[:]); err != nil {
 			s.over = true
 			return fmt.Errorf("%w: they end before entry %d, and are made anew at the next start: %w", ErrAltered, size, err)
 		}
@@ -44,6 +46,13 @@ func (s *Comparison) Next(size int64, want []tlog.Hash, sure bool) error {
 }
 
 // Compare begins to read the file.
-func (h Hashes) Compare() *Comparison {
-	return &Comparison{Hashes: h, in: bufio.NewReaderSize(io.NewSectionReader(h.File, 0, 1<<62), 1<<18)}
+func (h *Hashes) Compare() *Comparison {
+	s := &Comparison{Hashes: h}
+	s.from(0)
+	return s
+}
+
+// from reads on from a hash.
+func (s *Comparison) from(index int64) {
+	s.in = bufio.NewReaderSize(io.NewSectionReader(s.File, index*tlog.HashSize, 1<<62), 1<<18)
 }
