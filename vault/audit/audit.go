@@ -31,6 +31,7 @@ import (
 	"linekeep/drivers/tpm"
 	"linekeep/vault/audit/disk"
 	"linekeep/vault/audit/entry"
+	"linekeep/vault/audit/notes"
 	"linekeep/vault/audit/proof"
 	"linekeep/vault/audit/tree"
 	"linekeep/vault/keys"
@@ -152,7 +153,7 @@ type Log struct {
 	untold   int          // happened beyond those
 
 	signing sync.Mutex // one checkpoint at a time; before turn
-	notes   int64      // length of the file of checkpoints
+	notes   notes.File // beside the log
 }
 
 // part is a file of entries.

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"linekeep/vault/audit/tree"
+
+	"linekeep/vault/audit/notes"
 )
 
 // TestP17_WhoeverAltersTheFilesAloneIsToldWithoutAnyCheckpointFromElsewhere: they have the disk and not the vault's keys, so they can make
@@ -36,8 +38,8 @@ func TestP17_WhoeverAltersTheFilesAloneIsToldWithoutAnyCheckpointFromElsewhere(t
 		"a header":                        {fileName(0), func(b []byte, _ []int) []byte { b[60] ^= 1; return b }},
 		"the newest header":               {last, func(b []byte, _ []int) []byte { b[60] ^= 1; return b }},
 		"the tree":                        {treeName, func(b []byte, _ []int) []byte { b[3*32] ^= 1; return b }},
-		"a checkpoint":                    {notesName, func(b []byte, _ []int) []byte { return bytes.Replace(b, []byte("epoch 1"), []byte("epoch 2"), 1) }},
-		"the checkpoints":                 {notesName, func([]byte, []int) []byte { return nil }},
+		"a checkpoint":                    {notes.Name, func(b []byte, _ []int) []byte { return bytes.Replace(b, []byte("epoch 1"), []byte("epoch 2"), 1) }},
+		"the checkpoints":                 {notes.Name, func([]byte, []int) []byte { return nil }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t, 10)

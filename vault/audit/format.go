@@ -27,8 +27,6 @@ const (
 	maxSealed   = entry.MaxDetails + 256 // with the box around them
 	filePrefix  = "log."
 	treeName    = "tree"
-	notesName   = "checkpoints"
-	notesTemp   = "checkpoints.tmp"
 	detailsBox  = "audit details"
 	flagLost    = 1 << 0 // something before this file is lost for good
 )

@@ -34,7 +34,8 @@ func Read(ctx context.Context, cfg Config) (*Log, error) {
 	if cfg.perFile == 0 {
 		cfg.perFile = perFile
 	}
-	l := &Log{cfg: cfg, vaultID: cfg.Keys.VaultID(), outer: cfg.Keys.Outer(Outer), reading: true}
+	l := newLog(cfg)
+	l.reading = true
 	if err := l.read(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the audit log: %w", err), l.Close())
 	}

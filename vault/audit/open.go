@@ -12,6 +12,7 @@ import (
 
 	"linekeep/vault/audit/disk"
 	"linekeep/vault/audit/entry"
+	"linekeep/vault/audit/notes"
 	"linekeep/vault/audit/proof"
 	"linekeep/vault/audit/tree"
 	"linekeep/vault/audit/uptime"
@@ -40,11 +41,18 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if cfg.perFile == 0 {
 		cfg.perFile = perFile
 	}
-	l := &Log{cfg: cfg, vaultID: cfg.Keys.VaultID(), outer: cfg.Keys.Outer(Outer)}
+	l := newLog(cfg)
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the audit log: %w", err), l.Close())
 	}
 	return l, nil
+}
+
+func newLog(cfg Config) *Log {
+	l := &Log{cfg: cfg, vaultID: cfg.Keys.VaultID(), outer: cfg.Keys.Outer(Outer)}
+	l.notes = notes.File{Dir: cfg.Dir, FS: cfg.FS, VaultID: l.vaultID, Chip: cfg.Keys.Chip, Failed: l.find,
+		Altered: func(err error) { l.find(fmt.Errorf("%w: %w", ErrAltered, err)) }}
+	return l
 }
 
 func (l *Log) open(ctx context.Context) error {
@@ -236,7 +244,7 @@ func (l *Log) promises() ([]promise, error) {
 		all = append(all, promise{what: "the vault's root", size: int64(s.Size), root: &s.Root, firm: true})
 		l.newest = s
 	}
-	notes, err := l.readNotes()
+	notes, err := l.notes.Read()
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"linekeep/vault/audit/entry"
+	"linekeep/vault/audit/notes"
 	"linekeep/vault/audit/proof"
 	"linekeep/vault/audit/tree"
 )
@@ -105,7 +106,7 @@ func (d *desk) rewrite(all [][2][]byte) {
 	for _, h := range hashes {
 		b = append(b, h[:]...)
 	}
-	for path, data := range map[string][]byte{first: head, filepath.Join(d.cfg.Dir, treeName): b, filepath.Join(d.cfg.Dir, notesName): nil} {
+	for path, data := range map[string][]byte{first: head, filepath.Join(d.cfg.Dir, treeName): b, filepath.Join(d.cfg.Dir, notes.Name): nil} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			d.t.Fatal(err)
 		}

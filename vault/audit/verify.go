@@ -49,7 +49,7 @@ func (v *verification) wants(checkpoints ...proof.Checkpoint) {
 // root's, the certificates of erasure, and the checkpoints that the caller brings from elsewhere. It needs no key but those of the running box, and opens no details.
 func (l *Log) Verify(ctx context.Context, earlier ...proof.Checkpoint) (Report, error) {
 	l.signing.Lock()
-	notes, err := l.readNotes()
+	notes, err := l.notes.Read()
 	l.signing.Unlock()
 	if err != nil {
 		return Report{}, fmt.Errorf("read the checkpoints beside the log: %w", err)
