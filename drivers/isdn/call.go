@@ -171,8 +171,8 @@ func (t *Tracker) tell(c *call, e line.Event) {
 func (t *Tracker) give(c *call, e line.Event) {
 	e.Call, e.At, e.Heard = c.id, t.at, t.heard
 	channel := c.channel
-	if channel == 0 {
-		channel = c.heldOn
+	if channel == 0 && (e.Kind == line.Held || e.Kind == line.Released || e.Kind == line.Noted) {
+		channel = c.heldOn // nobody else is there; the rest is odd for a held call, and disturbs no channel
 	}
 	t.out = append(t.out, Event{Event: e, Channel: channel})
 }

@@ -78,13 +78,13 @@ func (t *Tracker) caller(c *call, side line.Side, body []byte, nth int) {
 	if err != nil {
 		return
 	}
-	switch {
-	case n.Presentation == q931.PresentationRestricted:
+	switch n.Presentation {
+	case q931.PresentationRestricted:
 		t.tell(c, line.Event{Kind: line.Noted, Note: line.Withheld, Side: side})
 		if side == line.Remote {
 			return
 		}
-	case n.Presentation == q931.PresentationUnavailable:
+	case q931.PresentationUnavailable:
 		t.tell(c, line.Event{Kind: line.Noted, Note: line.Unavailable, Side: side})
 	}
 	number := t.write(n.Kind, n.Digits)

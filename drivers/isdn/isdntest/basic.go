@@ -22,8 +22,8 @@ func broadcast(w *Wire, ref uint16, channel uint8) Call {
 	return c
 }
 
-func basicScripts() []Script {
-	return append([]Script{
+func busScripts() []Script {
+	return []Script{
 		{Name: "two terminals ring, one takes it", Play: func(w *Wire) {
 			bus(w)
 			c := broadcast(w, 5, 1)
@@ -64,6 +64,11 @@ func basicScripts() []Script {
 			w.Wait(8 * time.Second)
 			broadcast(w, 9, 2).User(q931.Alerting)
 		}, Want: []string{"in ch1 office=960456 remote=01632960123 released(timed out)", "in ch2 office=960456 remote=01632960123 rang up"}},
+	}
+}
+
+func refusedScripts() []Script {
+	return []Script{
 		{Name: "nobody answers, offered twice", Play: func(w *Wire) {
 			bus(w)
 			broadcast(w, 10, 1)
@@ -105,11 +110,10 @@ func basicScripts() []Script {
 			"in ch1 office=960456 remote=01632960123 rang answered clearing(office 16) released(16 office)",
 			"in ch1 office=960456 remote=01632960123 rang answered clearing(office 16) released(16 office)",
 			"in ch1 office=960456 remote=01632960123 rang answered clearing(office 16) released(16 office)"}},
-	}, serviceScripts()...)
+	}
 }
 
-// serviceScripts are supplementary services: hold, a call that waits, a call parked.
-func serviceScripts() []Script {
+func holdScripts() []Script {
 	return []Script{
 		{Name: "hold, ask another on the same channel, retrieve", Play: func(w *Wire) {
 			bus(w)
@@ -146,6 +150,11 @@ func serviceScripts() []Script {
 			c.Network(q931.HoldReject, Cause(50))
 			c.Hangup(network, 16)
 		}, Want: []string{"out ch2 office=01632960456 remote=960111 rang answered clearing(remote 16) progress(remote 8) released(16 remote)"}},
+	}
+}
+
+func waitingScripts() []Script {
+	return []Script{
 		{Name: "a call waits until a channel is free", Play: func(w *Wire) {
 			bus(w)
 			c := broadcast(w, 12, 0)

@@ -7,9 +7,8 @@ import (
 	"linekeep/drivers/isdn/q931"
 )
 
-// faultScripts are what goes wrong on links, and what a tap misses.
-func faultScripts() []Script {
-	return append([]Script{
+func linkScripts() []Script {
+	return []Script{
 		{Name: "frames sent again", Primary: true, Play: func(w *Wire) {
 			w.Establish(network, 0)
 			c := Call{Wire: w, Maker: network, Ref: 258}
@@ -48,6 +47,11 @@ func faultScripts() []Script {
 			w.Unheard()
 			c.Hangup(network, 16)
 		}, Want: []string{"in ch1 office=960456 remote=01632960123 rang answered clearing(remote 16) released(16 remote)"}},
+	}
+}
+
+func doubleScripts() []Script {
+	return []Script{
 		{Name: "the link is down for good", Primary: true, Play: func(w *Wire) {
 			w.Establish(network, 0)
 			c := Call{Wire: w, Maker: network, Ref: 1}
@@ -87,7 +91,7 @@ func faultScripts() []Script {
 			w.Wait(time.Second)
 			c.Hangup(network, 16)
 		}, Want: []string{"in ch1 office=960456 remote=01632960123 rang answered clearing(remote 16) released(16 remote)"}},
-	}, missedScripts()...)
+	}
 }
 
 func missedScripts() []Script {
@@ -128,6 +132,11 @@ func missedScripts() []Script {
 		}, Want: []string{
 			"in ch1 office=960456 remote=01632960123 rang answered released(taken over)",
 			"out ch1 office=01632960456 remote=960111 rang answered clearing(office 16) progress(remote 8) released(16 office)"}},
+	}
+}
+
+func lostEndScripts() []Script {
+	return []Script{
 		{Name: "the end was missed, the reference comes again", Primary: true, Play: func(w *Wire) {
 			w.Establish(network, 0)
 			c := Call{Wire: w, Maker: network, Ref: 8}

@@ -1,6 +1,7 @@
 package isdntest
 
 import (
+	"slices"
 	"time"
 
 	"linekeep/drivers/isdn/q921"
@@ -27,8 +28,7 @@ func (s Script) Wire() *Wire {
 
 // Scripts are all of them.
 func Scripts() []Script {
-	all := append(primaryScripts(), basicScripts()...)
-	return append(all, faultScripts()...)
+	return slices.Concat(dialledScripts(), offeredScripts(), endScripts(), toldScripts(), busScripts(), refusedScripts(), holdScripts(), waitingScripts(), linkScripts(), doubleScripts(), missedScripts(), lostEndScripts())
 }
 
 const (
@@ -76,7 +76,7 @@ func (c Call) Take() {
 	c.Wire.Wait(5 * time.Second)
 }
 
-func primaryScripts() []Script {
+func dialledScripts() []Script {
 	return []Script{
 		{Name: "incoming en bloc", Primary: true, Play: func(w *Wire) {
 			w.Establish(network, 0)
@@ -121,6 +121,11 @@ func primaryScripts() []Script {
 			c.Take()
 			c.Hangup(user, 16)
 		}, Want: []string{"in ch2 office=960456 remote=01632960123 rang answered clearing(office 16) released(16 office)"}},
+	}
+}
+
+func offeredScripts() []Script {
+	return []Script{
 		{Name: "the other side takes another channel", Primary: true, Play: func(w *Wire) {
 			w.Establish(network, 0)
 			c := Call{Wire: w, Maker: network, Ref: 4}
@@ -156,6 +161,11 @@ func primaryScripts() []Script {
 			"in ch1 office=960456 clearing(remote 16) withheld(remote) released(16 remote)",
 			"in ch1 office=960456 clearing(remote 16) unavailable(remote) released(16 remote)",
 			"in ch1 office=960456 remote=+441632960111 clearing(remote 16) second-number(remote 01632960123) released(16 remote)"}},
+	}
+}
+
+func endScripts() []Script {
+	return []Script{
 		{Name: "all that is told of a call", Primary: true, Play: func(w *Wire) {
 			w.Establish(network, 0)
 			c := Call{Wire: w, Maker: network, Ref: 11}
@@ -187,6 +197,11 @@ func primaryScripts() []Script {
 		}, Want: []string{
 			"in ch1 office=960456 remote=01632960123 rang answered clearing(remote 16) released(16 remote)",
 			"out ch31 remote=01632960888 answered clearing(office 16) released(16 office)"}},
+	}
+}
+
+func toldScripts() []Script {
+	return []Script{
 		{Name: "restart of one channel, then of the interface", Primary: true, Play: func(w *Wire) {
 			w.Establish(network, 0)
 			for i := uint8(1); i <= 3; i++ {

@@ -10,9 +10,6 @@ const (
 	SelectAny   = 3
 )
 
-// channelTypeB is the type of a single B channel; others mean several at once.
-const channelTypeB = 3
-
 // Channel is the element Channel identification.
 type Channel struct {
 	Primary   bool // primary rate access; otherwise basic
