@@ -201,6 +201,36 @@ func TestWhatCanWaitIsErasedAtNight(t *testing.T) {
 	v.Plays(v.ids[2], v.calls[2])
 }
 
+// TestP13_AnOrderDoesNotWaitForAClockThatWasPutBack: ten years ahead a night has passed and an order was given; put right, the
+// clock will not come there again for ten years.
+func TestP13_AnOrderDoesNotWaitForAClockThatWasPutBack(t *testing.T) {
+	v := newErasable(t, 3)
+	v.Stop()
+	now := time.Now().AddDate(10, 0, 0)
+	v.Config.Clock = func() time.Time { return now }
+	v.Vault.Open()
+	defer func() {
+		if err := v.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, id := range v.ids[:2] {
+		if err := v.EraseLater(t.Context(), erasure.Retention, id); err != nil {
+			t.Fatal(err)
+		}
+		if id == v.ids[0] {
+			v.ErasePass(t.Context())
+		}
+	}
+	now = now.AddDate(-10, 0, 1)
+	v.ErasePass(t.Context())
+	for _, id := range v.ids[:2] {
+		if _, err := v.Certificate(id); err != nil {
+			t.Errorf("call %s: %v", id, err)
+		}
+	}
+}
+
 // TestBeyondTheDaysBudgetAnOrderWaitsAnHour: refused at once, done within the hour.
 func TestBeyondTheDaysBudgetAnOrderWaitsAnHour(t *testing.T) {
 	v := newErasable(t, 1)

@@ -71,6 +71,9 @@ func (e *Eraser) eraseDue(now time.Time) bool {
 	again, hurry, seen := slices.ContainsFunc(e.again, func(id keys.ID) bool { return !left(id) }), e.hurry, e.night
 	orders = slices.DeleteFunc(slices.Clone(orders), func(o erasure.Pending) bool { return slices.ContainsFunc(o.Calls, left) })
 	e.mu.Unlock()
+	if seen.After(now) { // the wall clock was put back since: what was ordered must not wait until it comes there again
+		seen = time.Time{}
+	}
 	switch {
 	case again || e.cfg.Keys.Unfinished():
 		return true
