@@ -26,6 +26,7 @@ package clock
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -65,6 +66,18 @@ func (m Marks) after(id keys.ID) bool {
 		}
 	}
 	return id.Shard > m.Newest
+}
+
+// meet takes in shards that slots come from again: a start takes up what the journal knows of, also where it was done with before. What
+// was handed out of them until now was handed out before m.
+func (m Marks) meet(now Marks) Marks {
+	for _, n := range now.Next {
+		known := slices.ContainsFunc(m.Next, func(k keys.Mark) bool { return k.Shard == n.Shard })
+		if !known && n.Shard <= m.Newest {
+			m.Next = append(slices.Clip(m.Next), n)
+		}
+	}
+	return m
 }
 
 // segment is a time in which the wall clock and this clock went together.
@@ -177,6 +190,9 @@ func (c *Clock) follow() {
 	c.wall = c.cfg.Wall().Round(0)
 	marks := c.cfg.Marks()
 	offset := c.wall.Sub(c.now)
+	c.marks = c.marks.meet(marks)
+	newest := &c.segments[len(c.segments)-1]
+	newest.maybe, newest.sure = newest.maybe.meet(marks), newest.sure.meet(marks)
 	if last := c.segments[len(c.segments)-1]; (offset - last.offset).Abs() > Tolerance {
 		c.segments = append(c.segments, segment{since: c.now, offset: offset, maybe: c.marks, sure: marks})
 		c.shorten()

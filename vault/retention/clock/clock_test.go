@@ -211,3 +211,26 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestACallInAnOldMonthsShardIsAsOldAsItIs: the journal of before a stop has a shard that was done with, and after the start slots come
+// from it again, under a wall clock that was put back. They were not handed out long ago.
+func TestACallInAnOldMonthsShardIsAsOldAsItIs(t *testing.T) {
+	b := newBox(t)
+	old, april := keys.Mark{Shard: 7, Next: 11}, keys.Mark{Shard: 20, Next: 5}
+	b.marks = Marks{Next: []keys.Mark{old}, Newest: 9}
+	b.runs(day)
+	b.marks = Marks{Next: []keys.Mark{april}, Newest: 25} // shard 7 is of a month gone by
+	b.runs(40 * day)
+	before := b.wall
+	b.marks.Next = []keys.Mark{april, old} // the journal knows it
+	b.off(-39 * day)
+	for _, again := range []bool{false, true} {
+		if got := b.Of(keys.ID{Shard: 7, Slot: 11}, b.wall).Sub(b.wall); got.Abs() > Tolerance {
+			t.Errorf("restarted %v: a call of this moment is taken to be %v old", again, got)
+		}
+		if got := b.Of(keys.ID{Shard: 7, Slot: 10}, before.Add(-40*day)); got.Sub(before).Abs() > Tolerance {
+			t.Errorf("restarted %v: for one of before, the wall clock would say %v, want %v", again, got, before)
+		}
+		b.off(0)
+	}
+}
