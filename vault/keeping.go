@@ -33,7 +33,7 @@ type Retention struct {
 	Audit func(ctx context.Context, a retention.Act) error
 }
 
-func (v *Vault) openRetention() (err error) {
+func (v *Vault) openRetention(ctx context.Context) (err error) {
 	c := v.cfg.Retention
 	if c.Uptime == nil {
 		began := time.Now()
@@ -54,7 +54,7 @@ func (v *Vault) openRetention() (err error) {
 	p := &kept.Parts{Keys: v.keys, Catalog: v.catalog, Library: v.library, Months: v.months, Store: v.store, Eraser: v.eraser, Blocks: catalogDir, Clock: v.cfg.Clock, Step: &v.step}
 	notes := note.Config{Dir: filepath.Join(v.cfg.Dir, retentionDir), VaultID: v.keys.VaultID(), Key: v.keys.Outer(outerRetention), FS: pair.Disk{},
 		Fresh: func() uint64 { return uint64(v.cfg.Clock().UnixNano()) }}
-	v.retention, err = retention.Open(retention.Config{Periods: periods, Place: c.Place, Store: p, Cases: c.Cases, Slots: v.keys, Note: notes,
+	v.retention, err = retention.Open(ctx, retention.Config{Periods: periods, Place: c.Place, Store: p, Cases: c.Cases, Slots: v.keys, Register: kept.Register{Ledger: v.past.Register}, Note: notes,
 		Wall: v.cfg.Clock, Up: c.Uptime, Marks: p.Marks, Newest: p.Newest, Audit: c.Audit, Log: v.log})
 	return err
 }

@@ -20,6 +20,7 @@ import (
 	"linekeep/vault/folder"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
+	"linekeep/vault/register/ledger"
 	"linekeep/vault/retention"
 	"linekeep/vault/retention/hold"
 	"linekeep/vault/vaulttest"
@@ -254,6 +255,38 @@ func TestP13_ARestrictedCallIsNeitherFoundNorPlayedNorExpires(t *testing.T) {
 		t.Error("it is not found once the restriction has ended")
 	}
 	a.Plays(a.ids[2], a.calls[2])
+}
+
+// TestP17_AnOlderListOfHoldsIsToldAndNothingExpires: a copy of the register of before a hold is put in place. The vault says so, and
+// lets nothing go that the hold may have been on.
+func TestP17_AnOlderListOfHoldsIsToldAndNothingExpires(t *testing.T) {
+	a := newAgeing(t, 3)
+	a.hold(hold.Keep, a.ids[0])
+	register, before := filepath.Join(a.Config.Dir, "register"), filepath.Join(t.TempDir(), "register")
+	if err := a.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(before, os.DirFS(register)); err != nil {
+		t.Fatal(err)
+	}
+	a.up = 0
+	a.Vault.Open()
+	a.hold(hold.Restrict, a.ids[1])
+	if err := errors.Join(a.Close(t.Context()), os.RemoveAll(register), os.CopyFS(register, os.DirFS(before))); err != nil {
+		t.Fatal(err)
+	}
+	a.up = 0
+	a.Vault.Open()
+	if err := errors.Join(a.Findings()...); !errors.Is(err, hold.ErrRolledBack) || !errors.Is(err, ledger.ErrRolledBack) {
+		t.Errorf("findings: %v", err)
+	}
+	a.wait(300)
+	if err := a.Retention().Pass(t.Context()); !errors.Is(err, retention.ErrUnsafe) {
+		t.Errorf("Pass: %v", err)
+	}
+	if len(a.found()) != 3 || !errors.Is(a.Status().Retention.Trouble, retention.ErrUnsafe) {
+		t.Errorf("%d calls are there; %+v", len(a.found()), a.Status().Retention)
+	}
 }
 
 // TestP12_AJumpOfTheClockErasesNothing, ahead or back, while the box is up or off.

@@ -284,7 +284,7 @@ func (v *Vault) open(ctx context.Context, chip tpm.Chip) (err error) {
 	if err != nil {
 		return err
 	}
-	if err = errors.Join(v.openRetention(), v.openScrub(ctx)); err != nil {
+	if err = errors.Join(v.openRetention(ctx), v.openScrub(ctx)); err != nil {
 		return err
 	}
 	return v.past.Started(ctx, past.Start{Version: v.cfg.Version, Clean: replay.Clean, CutOff: replay.CutOff(), Torn: replay.Torn, Damage: len(replay.Damages)})

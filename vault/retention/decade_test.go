@@ -78,7 +78,7 @@ func (w *world) off(d time.Duration, clean bool) {
 	case 2:
 		w.lie += time.Duration(w.rnd.Int64N(int64(6 * day)))
 	}
-	w.model.stopped(before, d, w.wall().Sub(wall))
+	w.model.Stopped(before, d, w.wall().Sub(wall))
 	w.up = 0
 	w.start()
 	w.pass(11 * time.Minute)
@@ -103,21 +103,21 @@ func (w *world) people(n int) {
 		}
 		name := "hold " + set.ID.String()
 		w.holds[set.ID] = ids
-		w.model.keep(name, ids)
+		w.model.Keep(name, ids)
 		if !h.Until.IsZero() {
-			w.model.until[name] = w.now.Add(h.Until.Sub(w.wall()))
+			w.model.Until[name] = w.now.Add(h.Until.Sub(w.wall()))
 		}
 	case 2, 3:
 		ids := w.some()
 		w.cases[n] = append(w.cases[n], ids...)
-		w.model.keep(fmt.Sprint("case ", n), w.cases[n])
+		w.model.Keep(fmt.Sprint("case ", n), w.cases[n])
 	case 4, 5:
 		for _, h := range w.keeper.Holds() {
 			if h.Ended.IsZero() && w.rnd.IntN(4) == 0 {
 				if err := w.keeper.EndHold(ctx, h.ID, "Ann"); err != nil {
 					w.t.Fatalf("EndHold: %v", err)
 				}
-				w.model.release("hold "+h.ID.String(), w.holds[h.ID])
+				w.model.Release("hold "+h.ID.String(), w.holds[h.ID])
 			}
 		}
 	case 6, 7, 8:
@@ -126,7 +126,7 @@ func (w *world) people(n int) {
 				w.t.Fatal(err)
 			}
 			delete(w.cases, c)
-			w.model.release(fmt.Sprint("case ", c), ids)
+			w.model.Release(fmt.Sprint("case ", c), ids)
 			break
 		}
 	}
@@ -137,8 +137,8 @@ func (w *world) decade(days int) []string {
 	w.start()
 	for n := range days {
 		w.live(n)
-		if len(w.model.faults) > 0 {
-			return w.model.faults
+		if len(w.model.Faults) > 0 {
+			return w.model.Faults
 		}
 	}
 	return nil

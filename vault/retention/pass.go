@@ -39,7 +39,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := k.clock.Tick(); err != nil {
+		if err := k.Tick(); err != nil {
 			k.cfg.Log.ErrorContext(ctx, "the retention clock cannot be written down", slog.Any("err", err))
 		}
 		if !k.passDue() {
@@ -50,6 +50,10 @@ func (k *Keeper) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// Tick has the clock notice what the wall clock did. Run does so every few seconds. An error means that it could not be
+// written down; the clock goes on.
+func (k *Keeper) Tick() error { return k.clock.Tick() }
 
 // passDue says whether a pass is due, and takes it as made: one that fails is told, and made again the next night.
 func (k *Keeper) passDue() bool {

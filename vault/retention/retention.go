@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"linekeep/vault/keys"
+	"linekeep/vault/register/ledger"
 	"linekeep/vault/retention/clock"
 	"linekeep/vault/retention/hold"
 	"linekeep/vault/retention/note"
@@ -86,9 +87,10 @@ const (
 	HoldEnd      // also by itself, and when its words are forgotten: What says which
 	RestrictionSet
 	RestrictionEnd
-	Expire  // recordings are ordered to be erased
-	Consent // to a purge of more than half
-	Vouch   // for the wall clock
+	Expire    // recordings are ordered to be erased
+	Consent   // to a purge of more than half
+	Vouch     // for the wall clock
+	HoldWrite // one is written anew: with the clock, or because it came out of a note
 )
 
 // Act is what the audit log has before it happens.
@@ -101,18 +103,26 @@ type Act struct {
 	Hold   keys.ID // whose slot seals By and Reason; zero where it is about none
 }
 
+// Register is where holds are kept: vault/register/ledger, with the audit log.
+type Register interface {
+	hold.Register
+	// Commit makes changes, all or none: nil = they are on the disk, and the act is in the audit log.
+	Commit(ctx context.Context, a Act, changes ...ledger.Change) error
+}
+
 // Config says what a Keeper works on.
 type Config struct {
-	Periods map[string]Months // for each class
-	Place   *time.Location    // the office's calendar
-	Store   Store
-	Cases   Cases // nil where there is no register
-	Slots   hold.Slots
-	Note    note.Config
-	Wall    func() time.Time
-	Up      func() time.Duration
-	Marks   func() clock.Marks
-	Newest  func() time.Time
+	Periods  map[string]Months // for each class
+	Place    *time.Location    // the office's calendar
+	Store    Store
+	Cases    Cases // nil where there is no register
+	Slots    hold.Slots
+	Register Register
+	Note     note.Config
+	Wall     func() time.Time
+	Up       func() time.Duration
+	Marks    func() clock.Marks
+	Newest   func() time.Time
 	// Audit writes into the audit log; an error keeps the act from happening. Nil where there is no log.
 	Audit func(ctx context.Context, a Act) error
 	Log   *slog.Logger
@@ -124,7 +134,7 @@ type Config struct {
 // Validate names every fault.
 func (c Config) Validate() error {
 	var errs []error
-	if c.Place == nil || c.Store == nil || c.Slots == nil || c.Wall == nil || c.Up == nil || c.Log == nil {
+	if c.Place == nil || c.Store == nil || c.Slots == nil || c.Register == nil || c.Wall == nil || c.Up == nil || c.Log == nil {
 		errs = append(errs, errors.New("retention: Config lacks a part"))
 	}
 	for class, m := range c.Periods {
@@ -152,7 +162,7 @@ type Keeper struct {
 }
 
 // Open opens the clock, the holds and the graces. What of them is damaged is a finding.
-func Open(cfg Config) (*Keeper, error) {
+func Open(ctx context.Context, cfg Config) (*Keeper, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -165,7 +175,7 @@ func Open(cfg Config) (*Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.holds, err = hold.Open(hold.Config{Note: cfg.Note, Slots: cfg.Slots, Audit: k.auditHold(), Wall: cfg.Wall, Now: k.clock.Now}); err != nil {
+	if k.holds, err = hold.Open(ctx, hold.Config{Register: cfg.Register, Commit: k.commitHold, Note: cfg.Note, Slots: cfg.Slots, Wall: cfg.Wall, Now: k.clock.Now}); err != nil {
 		return nil, err
 	}
 	if k.graces, err = openGraces(cfg.Note); err != nil {
@@ -175,24 +185,23 @@ func Open(cfg Config) (*Keeper, error) {
 	return k, nil
 }
 
-func (k *Keeper) auditHold() func(context.Context, hold.Act) error {
-	if k.cfg.Audit == nil {
-		return nil
+// commitHold says what the audit log is to have of a change of a hold.
+func (k *Keeper) commitHold(ctx context.Context, a hold.Act, changes ...ledger.Change) error {
+	by := a.Hold.By
+	if !a.Hold.Ended.IsZero() {
+		by = a.Hold.EndBy
 	}
-	return func(ctx context.Context, a hold.Act) error {
-		by := a.Hold.By
-		if !a.Hold.Ended.IsZero() {
-			by = a.Hold.EndBy
-		}
-		deed := HoldSet
-		if a.What != hold.Set {
-			deed = HoldEnd
-		}
-		if a.Hold.Kind == hold.Restrict {
-			deed += RestrictionSet - HoldSet
-		}
-		return k.cfg.Audit(ctx, Act{Deed: deed, What: a.What, By: by, Calls: a.Hold.Calls, Reason: a.Hold.Reason, Hold: a.Hold.ID})
+	deed := HoldEnd
+	switch a.What {
+	case hold.Set:
+		deed = HoldSet
+	case hold.Shifted, hold.Moved:
+		return k.cfg.Register.Commit(ctx, Act{Deed: HoldWrite, What: a.What, Calls: a.Hold.Calls, Hold: a.Hold.ID}, changes...)
 	}
+	if a.Hold.Kind == hold.Restrict {
+		deed += RestrictionSet - HoldSet
+	}
+	return k.cfg.Register.Commit(ctx, Act{Deed: deed, What: a.What, By: by, Calls: a.Hold.Calls, Reason: a.Hold.Reason, Hold: a.Hold.ID}, changes...)
 }
 
 // Close writes the clock a last time. Run must have returned.
@@ -278,7 +287,7 @@ func (k *Keeper) Trust(ctx context.Context, by string) error {
 		return err
 	}
 	// First: a power cut between them makes graces and holds longer, not shorter.
-	if err := errors.Join(k.graces.shift(ahead), k.holds.Shift(ahead)); err != nil {
+	if err := errors.Join(k.graces.shift(ahead), k.holds.Shift(ctx, ahead)); err != nil {
 		return err
 	}
 	return k.clock.Trust()

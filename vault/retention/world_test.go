@@ -17,8 +17,10 @@ import (
 
 	"linekeep/drivers/tpm/tpmtest"
 	"linekeep/vault/keys"
+	"linekeep/vault/register/ledger"
 	"linekeep/vault/retention/clock"
 	"linekeep/vault/retention/note"
+	"linekeep/vault/vaulttest/reference"
 )
 
 // memory is a disk in memory.
@@ -77,6 +79,33 @@ func (m *memory) List(dir string) (names []string, err error) {
 }
 func (m *memory) MkdirAll(string) error { return nil }
 
+// table is a register in memory: what it is told it has.
+type table struct{ values map[string][]byte }
+
+func (r *table) Commit(_ context.Context, _ Act, changes ...ledger.Change) error {
+	for _, c := range changes {
+		if name := c.Kind + "\x00" + string(c.Key); c.Value == nil {
+			delete(r.values, name)
+		} else {
+			r.values[name] = c.Value
+		}
+	}
+	return nil
+}
+
+func (r *table) Walk(kind string, visit func(key, value []byte, err error) error) error {
+	for _, name := range slices.Sorted(maps.Keys(r.values)) {
+		if k, key, _ := strings.Cut(name, "\x00"); k == kind {
+			if err := visit([]byte(key), r.values[name], nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *table) Findings() []error { return nil }
+
 // call is a recording of the world, with what only the world knows.
 type call struct {
 	Recording
@@ -85,12 +114,17 @@ type call struct {
 	kept   bool
 }
 
+func (c *call) known() *reference.Call {
+	return &reference.Call{ID: c.ID, Class: c.Class, Start: c.Start, Began: c.began}
+}
+
 // world is an office, its box and its clocks, over years.
 type world struct {
 	t       *testing.T
 	rnd     *rand.Rand
 	place   *time.Location
 	disk    *memory
+	table   *table
 	keys    *keys.Keys
 	now     time.Time     // the truth
 	lie     time.Duration // wall clock minus truth
@@ -104,7 +138,7 @@ type world struct {
 	open    []string // shards that slots come from: the newest few, as after a start
 	cases   map[int][]keys.ID
 	holds   map[keys.ID][]keys.ID
-	model   *model
+	model   *reference.Model
 	agreed  string // the token consented to
 	wrap    func(Store) Store
 	decide  func(w *world) func(Facts) Verdict
@@ -119,10 +153,10 @@ func newWorld(t *testing.T, seed uint64) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 7)), place: place, disk: &memory{files: map[string][]byte{}},
+	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 7)), place: place, disk: &memory{files: map[string][]byte{}}, table: &table{values: map[string][]byte{}},
 		now: time.Date(2026, 1, 10, 8, 0, 0, 0, time.UTC), calls: map[keys.ID]*call{}, shards: map[string]uint32{}, folders: map[string]bool{}, next: map[uint32]uint32{},
 		cases: map[int][]keys.ID{}, holds: map[keys.ID][]keys.ID{}}
-	w.model = newModel(w)
+	w.model = reference.New(place, map[string]int{"standard": 6, "financial": 60, "short": 1}, func() time.Time { return w.now }, w)
 	w.keys, err = keys.Create(t.Context(), keys.Config{Dir: filepath.Join(t.TempDir(), "keys"), Clock: w.wall}, tpmtest.NewMemory())
 	if err != nil {
 		t.Fatal(err)
@@ -139,14 +173,14 @@ func (w *world) start() {
 		store = w.wrap(w)
 	}
 	cfg := Config{Periods: map[string]Months{"standard": Standard, "financial": Financial, "short": 1}, Place: w.place, Store: store, Cases: w,
-		Slots: w.keys, Wall: w.wall, Up: func() time.Duration { return w.up }, Marks: w.marks, Newest: func() time.Time { return time.Time{} },
+		Slots: w.keys, Register: w.table, Wall: w.wall, Up: func() time.Duration { return w.up }, Marks: w.marks, Newest: func() time.Time { return time.Time{} },
 		Note: note.Config{Dir: "/r", FS: w.disk, Key: keys.Key{}, Fresh: func() uint64 { return 1 << 62 }}, Log: slog.New(slog.DiscardHandler)}
 	cfg.Note.Key = w.keys.Outer("retention")
 	if w.decide != nil {
 		cfg.decide = w.decide(w)
 	}
 	var err error
-	if w.keeper, err = Open(cfg); err != nil {
+	if w.keeper, err = Open(w.t.Context(), cfg); err != nil {
 		w.t.Fatalf("Open: %v", err)
 	}
 	if f := w.keeper.Findings(); len(f) > 0 {
@@ -185,15 +219,17 @@ func (w *world) tick() {
 	for i, n := range st.Counts {
 		w.seen[i] += n
 	}
-	w.model.blocked = st.Blocked != nil
+	w.model.Blocked = st.Blocked != nil
 	if st.Blocked != nil && w.rnd.IntN(3) == 0 {
 		w.agreed = st.Blocked.Token
 		if err := w.keeper.Consent(w.t.Context(), st.Blocked.Token, "Ann"); err != nil {
 			w.t.Fatalf("Consent: %v", err)
 		}
-		w.agreed, w.model.blocked = "", false
+		w.agreed, w.model.Blocked = "", false
 	}
-	w.model.passed()
+	for _, c := range w.calls {
+		w.model.Stays(c.known())
+	}
 }
 
 // record begins a call now.
@@ -222,7 +258,7 @@ func (w *world) gone(id keys.ID, how string) {
 	}
 	delete(w.calls, id)
 	w.erased++
-	w.model.deleted(c, how)
+	w.model.Deleted(c.known(), how)
 }
 
 // Recordings is part of Store; so are the next ones.
@@ -247,7 +283,7 @@ func (w *world) Gone(id keys.ID) bool { return w.calls[id] == nil }
 
 func (w *world) Order(_ context.Context, ids ...keys.ID) error {
 	if 2*len(ids) > len(w.calls) && w.agreed == "" {
-		w.model.fault("%d of %d recordings were purged, and nobody was asked", len(ids), len(w.calls))
+		w.model.Fault("%d of %d recordings were purged, and nobody was asked", len(ids), len(w.calls))
 	}
 	for _, id := range ids {
 		w.gone(id, "expired")

@@ -48,8 +48,8 @@ var (
 const (
 	// MaxChanges is the most changes of one transaction.
 	MaxChanges = 1000
-	// MaxBytes is the most that a transaction has in bytes.
-	MaxBytes = 256 << 10
+	// MaxBytes is the most that a transaction has in bytes: a hold on as many recordings as one order to erase has is half of it.
+	MaxBytes = 4 << 20
 	valueBox = "register value"
 	prefix   = 't'
 )
@@ -207,8 +207,15 @@ func (l *Ledger) Newest() uint64 {
 // Commit makes changes, all or none, as one act of the audit log: act says who does what, and why. Nil = they are on the disk
 // and in the log. Errors: ErrBad, audit.ErrNotWritten, folder.ErrFull, keys.ErrNoSlot; then nothing has changed.
 func (l *Ledger) Commit(ctx context.Context, act audit.Act, changes ...Change) error {
-	if len(changes) == 0 || len(changes) > MaxChanges {
-		return fmt.Errorf("%w: %d of them in one transaction, 1 to %d", ErrBad, len(changes), MaxChanges)
+	_, err := l.CommitAll(ctx, []audit.Act{act}, changes...)
+	return err
+}
+
+// CommitAll is Commit of an act about more than one entry can name: the last of its entries has the transaction, so that all are there
+// if it counts. First is the number of the first.
+func (l *Ledger) CommitAll(ctx context.Context, acts []audit.Act, changes ...Change) (first uint64, err error) {
+	if len(acts) == 0 || len(changes) == 0 || len(changes) > MaxChanges {
+		return 0, fmt.Errorf("%w: %d of them in one transaction, 1 to %d", ErrBad, len(changes), MaxChanges)
 	}
 	l.turn.Lock()
 	defer l.turn.Unlock()
@@ -218,31 +225,35 @@ func (l *Ledger) Commit(ctx context.Context, act audit.Act, changes ...Change) e
 	for i := range changes {
 		c, err := l.seal(&changes[i])
 		if err != nil {
-			return err
+			return 0, err
 		}
 		t.changes = append(t.changes, c)
 	}
 	data, err := t.bytes()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := l.cfg.Folder.Put(ctx, folder.Entry{Key: keyOf(t.seq), Value: data}); err != nil {
-		return fmt.Errorf("write to the register: %w", err)
+		return 0, fmt.Errorf("write to the register: %w", err)
 	}
 	// From here on what fails leaves a transaction that does not count; the next one takes its place.
 	hash := sha256.Sum256(data)
-	if act.What == 0 {
-		act.What = entry.Register
+	acts = slices.Clone(acts)
+	for i := range acts {
+		if acts[i].What == 0 {
+			acts[i].What = entry.Register
+		}
 	}
-	act.Register, act.Hashes = t.seq, append([][32]byte{hash}, act.Hashes...)
-	if _, err := l.cfg.Log.Append(ctx, act); err != nil {
-		return err
+	last := &acts[len(acts)-1]
+	last.Register, last.Hashes = t.seq, append([][32]byte{hash}, last.Hashes...)
+	if first, err = l.cfg.Log.Append(ctx, acts...); err != nil {
+		return 0, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.newest, l.hash = t.seq, hash
 	l.apply(&t)
-	return nil
+	return first, nil
 }
 
 func keyOf(seq uint64) []byte { return binary.BigEndian.AppendUint64([]byte{prefix}, seq) }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"linekeep/vault/keys"
-	"linekeep/vault/seal"
+	"linekeep/vault/register/ledger"
 )
 
 // ErrForm reports a hold that is not in this version's form.
@@ -16,107 +16,36 @@ var ErrForm = errors.New("hold: not a hold's record")
 
 const (
 	bookVersion = 1
-	labelHold   = "retention hold"
+	// kindHold is what the register calls a hold; its key is the id of its slot.
+	kindHold = "hold"
 )
 
-// sealed is a record as it stands in the note.
-type sealed struct {
-	id    keys.ID
-	boxed []byte
+func (h *Hold) change() ledger.Change {
+	return ledger.Change{Kind: kindHold, Key: h.ID.Append(nil), Slot: h.ID, Value: h.bytes()}
 }
 
-// write puts all in the place of the holds there are. mu is held.
-func (b *Book) write(all []Hold) error {
-	out := cryptobyte.NewBuilder(nil)
-	out.AddUint8(bookVersion)
-	out.AddUint32(uint32(len(all) + len(b.unread)))
-	for i := range all {
-		slot, err := b.cfg.Slots.Slot(all[i].ID)
-		if err != nil {
-			return fmt.Errorf("seal %s: %w", all[i].ID, err)
+// read takes what the register has. One hold that cannot be read is a finding, and nothing may expire: nobody knows what it held.
+func (b *Book) read() error {
+	if err := errors.Join(b.cfg.Register.Findings()...); err != nil {
+		b.lose(fmt.Errorf("%w: holds may be missing: %w", ErrRolledBack, err))
+	}
+	return b.cfg.Register.Walk(kindHold, func(key, value []byte, err error) error {
+		id, kerr := keys.IDFrom(key)
+		var h Hold
+		if err == nil && kerr == nil {
+			h, err = parse(value)
 		}
-		meta := slot.Meta()
-		addSealed(out, sealed{all[i].ID, seal.Box(meta, all[i].bytes(), []byte(labelHold), b.cfg.Note.VaultID[:], all[i].ID.Append(nil))})
-		meta.Wipe()
-		slot.Wipe()
-	}
-	for _, s := range b.unread { // what could not be read is kept as it is: somebody may find its key again
-		addSealed(out, s)
-	}
-	if err := b.note.Write(out.BytesOrPanic()); err != nil {
-		return err
-	}
-	b.all = all
-	return nil
-}
-
-func addSealed(out *cryptobyte.Builder, s sealed) {
-	out.AddBytes(s.id.Append(nil))
-	out.AddUint32(uint32(len(s.boxed)))
-	out.AddBytes(s.boxed)
-}
-
-// read takes the note's body. One hold that cannot be opened is a finding, and nothing may expire: nobody knows what it held.
-func (b *Book) read(body []byte) {
-	records, err := split(body)
-	if err != nil {
-		b.findings, b.lost = append(b.findings, err), true
-		return
-	}
-	for _, r := range records {
-		h, err := b.open(r)
-		if err != nil {
-			b.findings, b.lost = append(b.findings, fmt.Errorf("hold %s cannot be read: %w", r.id, err)), true
-			b.unread = append(b.unread, r)
-			continue
+		if err := errors.Join(err, kerr); err != nil {
+			b.lose(fmt.Errorf("hold %x cannot be read: %w", key, err))
+			return nil
 		}
+		h.ID = id
 		b.all = append(b.all, h)
-	}
+		return nil
+	})
 }
 
-func (b *Book) open(r sealed) (Hold, error) {
-	slot, err := b.cfg.Slots.Slot(r.id)
-	if err != nil {
-		return Hold{}, err
-	}
-	defer slot.Wipe()
-	meta := slot.Meta()
-	defer meta.Wipe()
-	plain, err := seal.OpenBox(meta, r.boxed, []byte(labelHold), b.cfg.Note.VaultID[:], r.id.Append(nil))
-	if err != nil {
-		return Hold{}, err
-	}
-	h, err := parse(plain)
-	h.ID = r.id
-	return h, err
-}
-
-// split reads the note's body. Errors: ErrForm.
-func split(body []byte) ([]sealed, error) {
-	s := cryptobyte.String(body)
-	var version uint8
-	var n uint32
-	if !s.ReadUint8(&version) || version != bookVersion || !s.ReadUint32(&n) || n > maxHolds {
-		return nil, fmt.Errorf("%w: the list of holds", ErrForm)
-	}
-	var all []sealed
-	for range n {
-		var id, boxed []byte
-		var size uint32
-		if !s.ReadBytes(&id, keys.IDSize) || !s.ReadUint32(&size) || uint64(size) > uint64(len(s)) || !s.ReadBytes(&boxed, int(size)) {
-			return nil, fmt.Errorf("%w: the list of holds is cut short", ErrForm)
-		}
-		of, err := keys.IDFrom(id)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, sealed{of, boxed})
-	}
-	if !s.Empty() {
-		return nil, fmt.Errorf("%w: bytes left over", ErrForm)
-	}
-	return all, nil
-}
+func (b *Book) lose(why error) { b.findings, b.lost = append(b.findings, why), true }
 
 func (h *Hold) bytes() []byte {
 	b := cryptobyte.NewBuilder(nil)

@@ -6,8 +6,9 @@
 //	Full:  maxHolds at once; an order that finds no room is refused, and nothing has changed
 //
 // Each has a slot of class office: its reason and the name of who ordered it are sealed under that, and die with it.
-// Nothing holds before the audit log has it: Config.Audit is asked first, and an order that it refuses does not happen.
-// FORMAT.md section "Retention" has the bytes.
+// Each change is a transaction of the register, whose hash stands in the audit log: what that does not have does not hold, and a
+// list of holds that was put back, or cut, is told. Until it is whole nothing expires. FORMAT.md sections "Register" and "Retention"
+// have the bytes.
 package hold
 
 import (
@@ -20,6 +21,7 @@ import (
 
 	"linekeep/vault/erasure"
 	"linekeep/vault/keys"
+	"linekeep/vault/register/ledger"
 	"linekeep/vault/retention/note"
 )
 
@@ -28,6 +30,8 @@ var (
 	ErrNone = errors.New("hold: no such hold is in force")
 	// ErrBad reports an order that lacks something.
 	ErrBad = errors.New("hold: not a whole order")
+	// ErrRolledBack reports a list of holds that is older than the register, or a register that is not whole.
+	ErrRolledBack = errors.New("hold: rolled back, or not whole")
 )
 
 const (
@@ -35,7 +39,6 @@ const (
 	// MaxCalls is the most recordings of one hold: those of one order to erase.
 	MaxCalls = erasure.MaxIDs
 	maxText  = 2000
-	noteName = "holds"
 )
 
 // Kind is what a mark does.
@@ -110,42 +113,48 @@ const (
 	Ended     = "ended"
 	EndedSelf = "ended by itself"
 	Forgotten = "forgotten"
+	Shifted   = "moved with the retention clock"
+	Moved     = "moved into the register"
 )
+
+// Register is vault/register/ledger.
+type Register interface {
+	Walk(kind string, visit func(key, value []byte, err error) error) error
+	Findings() []error
+}
 
 // Config is what a book of holds needs.
 type Config struct {
-	Note  note.Config
-	Slots Slots
-	// Audit writes an act into the audit log; an error refuses it. Nil is no log: for vaults that have none yet.
-	Audit func(ctx context.Context, a Act) error
-	Wall  func() time.Time
-	Now   func() time.Time // the retention clock
+	Register Register
+	// Commit makes changes of the register, all or none: nil = they are on the disk, and the act is in the audit log.
+	Commit func(ctx context.Context, a Act, changes ...ledger.Change) error
+	Slots  Slots
+	Note   note.Config // where vaults of an earlier version have their holds
+	Wall   func() time.Time
+	Now    func() time.Time // the retention clock
 }
 
 // Book is all holds.
 type Book struct {
-	cfg  Config
-	note *note.Note
+	cfg Config
 
 	mu       sync.Mutex
 	all      []Hold // never changed in place
-	unread   []sealed
 	findings []error
 	lost     bool
 }
 
 // Open reads the holds. What cannot be read is a finding; while there is one, Lost says so, and nobody may let anything expire.
-func Open(cfg Config) (*Book, error) {
-	if cfg.Slots == nil || cfg.Wall == nil || cfg.Now == nil {
-		return nil, errors.New("hold: Config needs Slots, Wall and Now")
+func Open(ctx context.Context, cfg Config) (*Book, error) {
+	if cfg.Register == nil || cfg.Commit == nil || cfg.Slots == nil || cfg.Wall == nil || cfg.Now == nil {
+		return nil, errors.New("hold: Config needs Register, Commit, Slots, Wall and Now")
 	}
-	n, found, err := note.Open(cfg.Note, noteName)
-	if err != nil {
+	b := &Book{cfg: cfg}
+	if err := b.read(); err != nil {
 		return nil, fmt.Errorf("open the holds: %w", err)
 	}
-	b := &Book{cfg: cfg, note: n, findings: found.Findings, lost: found.Lost}
-	if found.Body != nil {
-		b.read(found.Body)
+	if err := b.moveIn(ctx); err != nil {
+		return nil, fmt.Errorf("move the holds into the register: %w", err)
 	}
 	return b, nil
 }
@@ -181,7 +190,7 @@ func (b *Book) Set(ctx context.Context, h Hold) (Hold, error) {
 	if err := h.valid(); err != nil {
 		return h, err
 	}
-	if len(b.all)+len(b.unread) >= maxHolds {
+	if len(b.all) >= maxHolds {
 		return h, fmt.Errorf("%w: there are %d holds already", ErrBad, maxHolds)
 	}
 	slot, err := b.cfg.Slots.Next(ctx, keys.Office, h.Since)
@@ -190,12 +199,10 @@ func (b *Book) Set(ctx context.Context, h Hold) (Hold, error) {
 	}
 	defer slot.Wipe()
 	h.ID = slot.ID
-	if err := b.audit(ctx, Set, h); err != nil {
+	if err := b.commit(ctx, Set, &h); err != nil {
 		return h, err
 	}
-	if err := b.write(append(slices.Clone(b.all), h)); err != nil {
-		return h, fmt.Errorf("set a %s: %w", h.Kind, err)
-	}
+	b.all = append(slices.Clone(b.all), h)
 	return h, nil
 }
 
@@ -228,18 +235,23 @@ func (b *Book) EndDue(ctx context.Context) error {
 	return nil
 }
 
-// Shift moves when holds were made, with the retention clock.
-func (b *Book) Shift(by time.Duration) error {
+// Shift moves when holds were made, with the retention clock. Only those that end by themselves ask for that.
+func (b *Book) Shift(ctx context.Context, by time.Duration) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.all) == 0 {
-		return nil
+	for i := range b.all {
+		if b.all[i].Until.IsZero() || !b.all[i].Ended.IsZero() {
+			continue
+		}
+		h := b.all[i]
+		h.Made = h.Made.Add(by)
+		if err := b.commit(ctx, Shifted, &h); err != nil {
+			return err
+		}
+		b.all = slices.Clone(b.all)
+		b.all[i] = h
 	}
-	all := slices.Clone(b.all)
-	for i := range all {
-		all[i].Made = all[i].Made.Add(by)
-	}
-	return b.write(all)
+	return nil
 }
 
 // end ends the hold at i. mu is held.
@@ -247,12 +259,10 @@ func (b *Book) end(ctx context.Context, i int, what, by string) error {
 	all := slices.Clone(b.all)
 	h := &all[i]
 	h.Ended, h.EndBy = b.cfg.Wall().UTC().Round(0), by
-	if err := b.audit(ctx, what, *h); err != nil {
+	if err := b.commit(ctx, what, h); err != nil {
 		return err
 	}
-	if err := b.write(all); err != nil {
-		return fmt.Errorf("end %s %s: %w", h.Kind, h.ID, err)
-	}
+	b.all = all
 	return nil
 }
 
@@ -261,36 +271,25 @@ func (b *Book) end(ctx context.Context, i int, what, by string) error {
 func (b *Book) Forget(ctx context.Context, gone func(keys.ID) bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var rest []Hold
-	var out []keys.ID
 	for _, h := range b.all {
 		if h.Ended.IsZero() || slices.ContainsFunc(h.Calls, func(id keys.ID) bool { return !gone(id) }) {
-			rest = append(rest, h)
 			continue
 		}
-		if err := b.audit(ctx, Forgotten, h); err != nil {
-			return err
+		if err := b.cfg.Commit(ctx, Act{What: Forgotten, Hold: h}, ledger.Change{Kind: kindHold, Key: h.ID.Append(nil), Slot: h.ID}); err != nil {
+			return fmt.Errorf("forget %s %s, which is over: %w", h.Kind, h.ID, err)
 		}
-		out = append(out, h.ID)
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	if err := b.write(rest); err != nil {
-		return fmt.Errorf("forget holds that are over: %w", err)
-	}
-	if err := b.cfg.Slots.Doom(ctx, out...); err != nil {
-		return fmt.Errorf("forget the reasons of holds that are over: %w", err)
+		b.all = slices.DeleteFunc(slices.Clone(b.all), func(other Hold) bool { return other.ID == h.ID })
+		if err := b.cfg.Slots.Doom(ctx, h.ID); err != nil {
+			return fmt.Errorf("forget the reason of %s %s, which is over: %w", h.Kind, h.ID, err)
+		}
 	}
 	return nil
 }
 
-func (b *Book) audit(ctx context.Context, what string, h Hold) error {
-	if b.cfg.Audit == nil {
-		return nil
-	}
-	if err := b.cfg.Audit(ctx, Act{What: what, Hold: h}); err != nil {
-		return fmt.Errorf("%s: %s: it is not in the audit log, so it does not happen: %w", h.Kind, what, err)
+// commit writes a hold into the register as it is to be from now on.
+func (b *Book) commit(ctx context.Context, what string, h *Hold) error {
+	if err := b.cfg.Commit(ctx, Act{What: what, Hold: *h}, h.change()); err != nil {
+		return fmt.Errorf("%s %s: %s: it is not in the register and the audit log, so it does not happen: %w", h.Kind, h.ID, what, err)
 	}
 	return nil
 }
