@@ -85,7 +85,7 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 	if !replay.Clean { // its unfinished recordings are finished at the next start
 		in.Unfiled, in.Marks = replay.Unfiled, replay.Marks()
 	}
-	in.Found = append(in.Found, v.inspectCatalog(ctx, in)...)
+	v.inspectCatalog(ctx, in)
 	in.Audit = func(ctx context.Context) []error {
 		r, err := v.inspectPast(ctx, replay)
 		if err != nil {
@@ -131,17 +131,20 @@ func AuditStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 
 // inspectCatalog opens the catalogue for reading. One that cannot be opened is a finding: the recordings can still
 // be checked, and the catalogue is made again from them. What an older version wrote is brought into the form of now in memory.
-func (v *Vault) inspectCatalog(ctx context.Context, in *check.Vault) []error {
+func (v *Vault) inspectCatalog(ctx context.Context, in *check.Vault) {
 	o := v.catalogOptions()
 	o.ReadOnly = true
 	rows, err := folder.Open(ctx, o)
 	if err != nil {
-		return []error{err}
+		in.Rows = func(context.Context) []error { return []error{err} }
+		return
 	}
 	v.rows = rows
-	if v.catalog, err = catalog.Open(ctx, v.catalogConfig(), aside.Over(rows), &aside.Slots{Under: v.keys}, v.log); err != nil {
-		return append(rows.Findings(), err)
+	in.Rows = func(ctx context.Context) []error { return append(rows.Findings(), rows.Verify(ctx)...) }
+	opened, err := catalog.Open(ctx, v.catalogConfig(), aside.Over(rows), &aside.Slots{Under: v.keys}, v.log)
+	if err != nil {
+		in.Rows = func(context.Context) []error { return append(rows.Findings(), err) }
+		return
 	}
-	in.Catalog, in.Rows = v.catalog, rows.Verify
-	return rows.Findings()
+	v.catalog, in.Catalog = opened, opened
 }

@@ -121,12 +121,13 @@ func Run(ctx context.Context, v *Vault) (Report, error) {
 
 // What a finding means, in words for whoever keeps the recordings.
 const (
+	meansFound    = "It was found when the vault was opened, and put right where there was a second copy; a recording that lost something by it is named as well."
 	meansKeys     = "Every key file has a second copy; as long as that is whole, nothing is lost. Change the disk if this comes again."
 	meansCustody  = "Every key file has a second copy. If both are altered, no recording can be heard: keep the sheet with the recovery code and ask for help before anything is changed."
 	meansJournal  = "The journal holds what was not yet moved, and the newest of what was. A recording that loses sound by this says so itself."
 	meansFolder   = "What can be mended from copies is mended when the vault is next opened; a recording that loses sound by this is named as well."
 	meansRows     = "The recordings are not touched: the catalogue is made again from their manifests when the vault is next opened."
-	meansAudit    = "Who did what can be told no more for all of the past. Compare the log with the checkpoints that left the box, and find out who was at it"
+	meansAudit    = "Who did what can be told no more for all of the past. Compare the log with the checkpoints that left the box, and find out who was at it."
 	meansErased   = "What was erased stays erased. But an older copy of this vault, put in place on another box, might bring it back: keep the certificates."
 	meansSettings = "It is a small secret of the box's own, such as the key of the console's certificate, and no recording needs it. The whole copy serves, and mends the other; without one the box makes it anew, and browsers warn of that."
 	meansBallast  = "The ballast holds no data, only space: nothing is lost. But the disk does not keep what it is given."

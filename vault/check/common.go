@@ -49,7 +49,7 @@ func Begin(ctx context.Context, v *Vault, shares ...Share) (*Common, error) {
 func (r *run) begin(ctx context.Context, wanted func(keys.ID) bool) error {
 	v := r.v
 	r.remember() // and then the rows, and then the manifests: what is filed meanwhile is known to be on its way
-	r.errors("vault", "Found when the vault was opened", v.Found)
+	r.errors("vault", meansFound, v.Found)
 	if v.Keys != nil {
 		r.errors("keys", meansKeys, v.Keys(ctx))
 	}
@@ -179,10 +179,10 @@ func (r *run) allRows(ctx context.Context, wanted func(keys.ID) bool) (twice []k
 	return twice, errs
 }
 
-// rowSum is of what a manifest says, too: times to the nanosecond, durations in whole samples.
+// rowSum is of what a manifest says, too; numbers as they are, since in print they are masked: times to the nanosecond, durations in whole samples.
 func rowSum(r catalog.Row) sum {
 	parties := slices.Clone(r.Parties)
 	slices.Sort(parties)
 	return sumOf(sha256.Sum256(fmt.Appendf(nil, "%v %d %d %d %v %q %q %d %q %q %t %t %d %d %d %d %v %t", r.ID, r.Start.UnixNano(), r.Duration, r.GapTotal, parties,
-		r.Line, r.Class, r.Direction, r.Number, r.Extension, r.Answered, r.Silent, r.Trigger, r.Reason, r.Gaps, r.Bytes, r.Continues, r.Recovered)))
+		r.Line, r.Class, r.Direction, string(r.Number), string(r.Extension), r.Answered, r.Silent, r.Trigger, r.Reason, r.Gaps, r.Bytes, r.Continues, r.Recovered)))
 }

@@ -62,7 +62,7 @@ func (r *run) walkLog(ctx context.Context, wanted func(keys.ID) bool) error {
 	})
 	if err != nil && ctx.Err() == nil {
 		c.torn = true
-		r.find(Altered, "audit", "The log cannot be read to its end (%v). %s.", err, meansAudit)
+		r.find(Altered, "audit", "The log cannot be read to its end (%v). %s", err, meansAudit)
 	}
 	return ctx.Err()
 }

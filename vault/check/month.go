@@ -192,7 +192,7 @@ func (r *run) recording(name string, id keys.ID, h *held) {
 		}
 		if !slices.Contains(places, name) {
 			r.report.Calls++
-			r.find(Extra, what, "It stands in %s, where it does not belong.", name)
+			r.find(Extra, what, "It stands in %s, where it does not belong. It is not played from there, and does no harm.", name)
 			return
 		}
 	}
