@@ -221,6 +221,8 @@ func flip(t *testing.T, v *vaulttest.Vault, said map[keys.ID]*talk.Talk, file st
 	}
 	if len(report.Findings) == 0 {
 		t.Errorf("bit %d of byte %d of %d is flipped, and nobody noticed", bit, at, len(data))
+	} else if err == nil {
+		tells(t, report, file)
 	}
 	opened, err := vault.Open(t.Context(), cfg, v.Chip, v.Log)
 	if err != nil {
@@ -277,8 +279,11 @@ func harmed(t *testing.T, v *vaulttest.Vault, said map[keys.ID]*talk.Talk, file 
 		t.Fatal(err)
 	}
 	report, err := vault.CheckStopped(t.Context(), cfg, v.Chip, v.Log)
-	if err == nil && len(report.Findings) == 0 && file != "ballast" { // which a full disk takes, and the next start makes
-		t.Error("the check has nothing to say")
+	switch {
+	case err != nil && !strings.Contains(err.Error(), part(file)):
+		t.Errorf("the check cannot go on, and does not say what it is about: %v", err)
+	case err == nil && file != "ballast": // which a full disk takes, and the next start makes
+		tells(t, report, file)
 	}
 	opened, err := vault.Open(t.Context(), cfg, v.Chip, v.Log)
 	if err != nil {
@@ -301,6 +306,24 @@ func harmed(t *testing.T, v *vaulttest.Vault, said map[keys.ID]*talk.Talk, file 
 		t.Errorf("not put back: %v", err)
 	} else if err == nil && st.Size() == 0 {
 		t.Error("still empty")
+	}
+}
+
+// tells asks a report that was made of one damaged file to name it: the file itself, the part that it is of, or a recording that lost
+// something by it; and each finding to say more than that.
+func tells(t *testing.T, report check.Report, file string) {
+	t.Helper()
+	named := false
+	for _, f := range report.Findings {
+		text := f.String()
+		base := filepath.Base(file)
+		named = named || strings.Contains(text, base) || strings.Contains(text, part(file)) || part(file) == library.CallsDir && strings.HasPrefix(f.What, "recording ")
+		if !strings.HasSuffix(f.Text, ".") && !strings.HasSuffix(f.Text, "!") || len(strings.Fields(f.Text)) < 5 {
+			t.Errorf("%s: a finding that is no sentence: %q", file, text)
+		}
+	}
+	if !named {
+		t.Errorf("%s is damaged, and no finding names it: %v", file, report.Findings)
 	}
 }
 
