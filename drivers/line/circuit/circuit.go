@@ -163,8 +163,13 @@ func (l *Line) Place(now time.Time) line.Position {
 	return p
 }
 
-// Tell queues an event at the place of now, or behind what is held.
-func (l *Line) Tell(now time.Time, e line.Event) { l.tellAt(l.Place(now), now, e) }
+// Tell queues an event at the place of its Heard, which is now if it is zero, or behind what is held.
+func (l *Line) Tell(now time.Time, e line.Event) {
+	if !e.Heard.IsZero() && e.Heard.Before(now) {
+		now = e.Heard
+	}
+	l.tellAt(l.Place(now), now, e)
+}
 
 func (l *Line) tellAt(at line.Position, now time.Time, e line.Event) {
 	e.At, e.Heard = at, now

@@ -16,8 +16,8 @@ type Frame struct {
 
 // Told is an event on one B channel of a circuit. Its place is filled in when it is told.
 type Told struct {
-	Channel int // the time slot
-	Event   line.Event
+	Channel int        // the time slot
+	Event   line.Event // told at the place of its Heard, or of now where that is zero
 }
 
 // DChannel finds out of the frames of one D channel, of both directions, what happens on its B channels. It belongs to the
@@ -30,6 +30,8 @@ type DChannel interface {
 	Tick(now time.Time) []Told
 	// Lost says that frames of a direction may be missing from now on: damaged, overrun, or the tap was closed.
 	Lost(from line.Side, now time.Time) []Told
+	// Carrier says whether the D channel can be heard in both directions. Before the first call it cannot.
+	Carrier(up bool, now time.Time)
 }
 
 // Deaf is a DChannel that is not listened to: nothing happens on its lines.
@@ -43,3 +45,6 @@ func (Deaf) Tick(time.Time) []Told { return nil }
 
 // Lost tells nothing.
 func (Deaf) Lost(line.Side, time.Time) []Told { return nil }
+
+// Carrier is not listened to.
+func (Deaf) Carrier(bool, time.Time) {}

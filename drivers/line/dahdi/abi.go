@@ -122,13 +122,31 @@ func (d *desk) params(channel int) (params, error) {
 		txHook: intAt(b, 32), rxHook: intAt(b, 36), alarms: intAt(b, 132)}, nil
 }
 
+// dChannel finds the number of a span's D channel: the one that is configured as such, whatever its time slot.
+func (d *desk) dChannel(span int) (int, error) {
+	found := 0
+	for n := 1; n <= maxChannel; n++ {
+		p, err := d.params(n)
+		if err != nil || p.span != span || p.sig != sigHDLCFCS && p.sig != sigHardHDLC {
+			continue
+		}
+		if found != 0 {
+			return 0, fmt.Errorf("span %d has two D channels, %d and %d", span, found, n)
+		}
+		found = n
+	}
+	if found == 0 {
+		return 0, fmt.Errorf("span %d has no D channel (dchan= in DAHDI's system.conf)", span)
+	}
+	return found, nil
+}
+
 // spanInfo is what is read of struct dahdi_spaninfo.
 type spanInfo struct {
 	alarms            int
 	bipolarViolations int
 	crc4              int // blocks that failed
 	irqMisses         int
-	channels          int
 }
 
 func (d *desk) span(span int) (spanInfo, error) {
@@ -138,8 +156,7 @@ func (d *desk) span(span int) (spanInfo, error) {
 	if err := d.sys.ioctl(d.fd, reqSpanStat, b); err != nil {
 		return spanInfo{}, fmt.Errorf("ask for span %d: %w", span, err)
 	}
-	return spanInfo{alarms: intAt(b, 64), bipolarViolations: intAt(b, 76), crc4: intAt(b, 80), irqMisses: intAt(b, 112),
-		channels: intAt(b, 124)}, nil
+	return spanInfo{alarms: intAt(b, 64), bipolarViolations: intAt(b, 76), crc4: intAt(b, 80), irqMisses: intAt(b, 112)}, nil
 }
 
 // channel finds the number of a span's time slot.
@@ -154,19 +171,6 @@ func (d *desk) channel(span, slot int) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("span %d has no channels", span)
-}
-
-// dSlot is the time slot of the D channel on a span with so many channels; 0 where there is none.
-func dSlot(channels int) int {
-	switch channels {
-	case 31: // E1
-		return 16
-	case 24: // T1
-		return 24
-	case 3: // BRI
-		return 3
-	}
-	return 0
 }
 
 // goodFCS says whether a frame's check sequence is right (ISO/IEC 13239, 16 bits, as Q.921 uses it).

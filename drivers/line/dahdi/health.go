@@ -3,6 +3,7 @@ package dahdi
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -102,17 +103,15 @@ func (t *tap) ask(ctx context.Context, now time.Time) {
 
 // barred says whether the line's sound is not to be believed, or its signals cannot be heard.
 func (t *tap) barred(l *tapped) bool {
-	for _, s := range t.spans {
-		if s.alarmed() {
-			return true
-		}
-	}
-	for _, p := range t.ports {
-		if p.fd < 0 && (p.isD() && l.cfg.signals() == ISDN || p.line == l.Line) {
-			return true
-		}
-	}
-	return false
+	return t.alarmed() || l.cfg.signals() == ISDN && !t.hearsD() ||
+		slices.ContainsFunc(l.ports, func(p *port) bool { return p.fd < 0 })
+}
+
+func (t *tap) alarmed() bool { return slices.ContainsFunc(t.spans, (*spanState).alarmed) }
+
+// hearsD says whether the D channel can be heard in both directions.
+func (t *tap) hearsD() bool {
+	return !t.alarmed() && !slices.ContainsFunc(t.ports, func(p *port) bool { return p.isD() && p.fd < 0 })
 }
 
 func (t *tap) report(ctx context.Context, now time.Time, l *tapped) {

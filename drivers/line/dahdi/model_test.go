@@ -26,8 +26,8 @@ type model struct {
 }
 
 type mSpan struct {
-	number, alarms, channels int
-	mute                     bool // gives no clock: nothing is received
+	number, alarms int
+	mute           bool // gives no clock: nothing is received
 }
 
 type mChan struct {
@@ -72,7 +72,7 @@ func code(source int, i int64) byte {
 func (m *model) addSpan(number, base, source int, sigs ...int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := &mSpan{number: number, channels: len(sigs)}
+	s := &mSpan{number: number}
 	m.spans[number] = s
 	for i, sig := range sigs {
 		m.chans[base+i] = &mChan{number: base + i, position: i + 1, sig: sig, rxBits: -1, rxHook: -1, txHook: -1, span: s, source: source + i}

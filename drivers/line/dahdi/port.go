@@ -16,7 +16,7 @@ import (
 type port struct {
 	kind    Kind
 	number  int           // of the span or channel
-	slot    int           // of a span; of a D channel 0 means the one such a span has
+	slot    int           // of a span; 0 for a D channel
 	line    *circuit.Line // nil for a D channel
 	side    line.Side
 	law     line.Law
@@ -90,26 +90,17 @@ func (p *port) find(d *desk) (int, error) {
 	if p.kind != Span {
 		return p.number, nil
 	}
-	slot := p.slot
-	if slot == 0 {
-		span, err := d.span(p.number)
-		if err != nil {
-			return 0, err
-		}
-		if slot = dSlot(span.channels); slot == 0 {
-			return 0, fmt.Errorf("span %d has %d channels, and none of them is a D channel", p.number, span.channels)
-		}
+	if p.isD() {
+		return d.dChannel(p.number)
 	}
-	return d.channel(p.number, slot)
+	return d.channel(p.number, p.slot)
 }
 
 // suits says what is wrong with how a channel is configured.
 func (p *port) suits(info params) error {
 	switch {
-	case p.kind == Span && info.span != p.number || p.kind == Span && p.slot != 0 && info.position != p.slot:
+	case p.kind == Span && !p.isD() && (info.span != p.number || info.position != p.slot):
 		return fmt.Errorf("span %d has no slot %d", p.number, p.slot)
-	case p.isD() && info.sig != sigHDLCFCS && info.sig != sigHardHDLC:
-		return fmt.Errorf("channel %d is not configured as a D channel (dchan= in DAHDI's system.conf)", info.channel)
 	case !p.isD() && (info.sig&sigHDLCRaw == sigHDLCRaw || info.sig == sigHardHDLC):
 		return fmt.Errorf("channel %d is configured as a D channel and carries no sound", info.channel)
 	case info.sig == 0:

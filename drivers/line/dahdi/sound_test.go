@@ -229,12 +229,14 @@ type told struct {
 	frames [2][]string
 	lost   [2]int
 	ticks  int
+	up     []bool
 }
 
 func (d *told) Frame(f circuit.Frame) []circuit.Told {
 	d.frames[f.From] = append(d.frames[f.From], string(f.Bytes))
 	return []circuit.Told{{Channel: 31, Event: line.Event{Kind: line.Seized, Direction: line.Outgoing}}, {Channel: 9, Event: line.Event{Kind: line.Seized}}}
 }
+func (d *told) Carrier(up bool, _ time.Time)  { d.up = append(d.up, up) }
 func (d *told) Tick(time.Time) []circuit.Told { d.ticks++; return nil }
 func (d *told) Lost(from line.Side, _ time.Time) []circuit.Told {
 	d.lost[from]++
@@ -272,6 +274,9 @@ func TestTheDChannelIsHeardInBothDirectionsAndItsEventsReachTheirLine(t *testing
 	if d.lost != [2]int{2 + 1, 1 + 1} || d.ticks < 100 { // and once when each was closed
 		t.Errorf("told of losses %v times, %d ticks", d.lost, d.ticks)
 	}
+	if !slices.Equal(d.up, []bool{true}) {
+		t.Errorf("carrier %v", d.up)
+	}
 	if len(ears[0].Events) != 0 || len(ears[1].Events) != 3 {
 		t.Fatalf("events %v and %v, want three on slot 31", ears[0].kinds(), ears[1].kinds())
 	}
@@ -307,7 +312,7 @@ func TestLinesWhoseDChannelCannotBeHeardAreDown(t *testing.T) {
 	for _, c := range s.Stats(nil)[0].Channels {
 		why += c.Why
 	}
-	if want := "channel 78 is not configured as a D channel (dchan= in DAHDI's system.conf)"; !strings.Contains(why, want) {
+	if want := "span 3 has no D channel (dchan= in DAHDI's system.conf)"; !strings.Contains(why, want) {
 		t.Errorf("why: %q, want %q", why, want)
 	}
 }

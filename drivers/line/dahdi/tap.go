@@ -30,6 +30,7 @@ type tap struct {
 	ports  []*port
 	lines  []*tapped
 	d      circuit.DChannel // nil without ISDN lines
+	dUp    bool             // it can be heard
 	spans  []*spanState
 
 	polled []*port // of fds
@@ -320,6 +321,10 @@ func (t *tap) tell(now time.Time, told []circuit.Told) {
 func (t *tap) look(ctx context.Context) {
 	now := time.Now()
 	if t.d != nil {
+		if up := t.hearsD(); up != t.dUp {
+			t.dUp = up
+			t.d.Carrier(up, now)
+		}
 		t.tell(now, t.d.Tick(now))
 	}
 	for _, l := range t.lines {

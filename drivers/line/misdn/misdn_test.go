@@ -257,7 +257,10 @@ func TestPiecesLostByAFullQueueAreFoundByTheClock(t *testing.T) {
 type told struct {
 	frames [2][]string
 	lost   [2]int
+	up     []bool
 }
+
+func (d *told) Carrier(up bool, _ time.Time) { d.up = append(d.up, up) }
 
 func (d *told) Frame(f circuit.Frame) []circuit.Told {
 	d.frames[f.From] = append(d.frames[f.From], string(f.Bytes))
@@ -297,6 +300,9 @@ func TestTheDChannelIsHeardAndTheLinkIsUpAndDown(t *testing.T) {
 	}
 	if want := []line.Kind{line.Down, line.Up, line.Down, line.Up}; !slices.Equal(all[0].kinds(), want) {
 		t.Errorf("events %v, want %v", all[0].kinds(), want)
+	}
+	if !slices.Equal(d.up, []bool{true, false, true}) {
+		t.Errorf("carrier %v", d.up)
 	}
 	if at := all[0].Events[0].At; at != 0 {
 		t.Errorf("Down at %d, want from the beginning", at)

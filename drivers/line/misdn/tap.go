@@ -26,6 +26,7 @@ type tap struct {
 	ports  []*port // the D channels first: they tell whether the cards' lines are active
 	lines  []*tapped
 	d      circuit.DChannel
+	dUp    bool // it can be heard
 
 	polled []*port // of fds
 	fds    []unix.PollFd
@@ -226,6 +227,10 @@ func (t *tap) look(ctx context.Context) {
 	for _, p := range t.ports {
 		p.rest(now)
 	}
+	if up := t.hearsD(); up != t.dUp {
+		t.dUp = up
+		t.d.Carrier(up, now)
+	}
 	t.tell(now, t.d.Tick(now))
 	for _, l := range t.lines {
 		l.Bar(now, t.barred(l))
@@ -242,12 +247,13 @@ func (t *tap) look(ctx context.Context) {
 
 // barred says whether a line's sound or signals cannot be heard.
 func (t *tap) barred(l *tapped) bool {
-	for _, c := range t.cards {
-		if !c.active.Load() {
-			return true
-		}
-	}
-	return slices.ContainsFunc(t.ports, func(p *port) bool { return p.fd < 0 && (p.isD() || p.line == l.Line) })
+	return !t.hearsD() || slices.ContainsFunc(t.ports, func(p *port) bool { return p.fd < 0 && p.line == l.Line })
+}
+
+// hearsD says whether both cards' lines are active, as their D channels tell.
+func (t *tap) hearsD() bool {
+	return t.cards[0].active.Load() && t.cards[1].active.Load() &&
+		!slices.ContainsFunc(t.ports, func(p *port) bool { return p.isD() && p.fd < 0 })
 }
 
 // Stats are what one circuit has been through since Run began, for health.
