@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"linekeep/vault/catalog"
 	"linekeep/vault/keys"
 	"linekeep/vault/keys/pair"
 	"linekeep/vault/retention"
+	"linekeep/vault/retention/hold"
 	"linekeep/vault/retention/kept"
 	"linekeep/vault/retention/note"
 )
@@ -61,6 +63,17 @@ func (v *Vault) openRetention(ctx context.Context) (err error) {
 
 // Retention lets recordings go when their time is over, and keeps those that are held.
 func (v *Vault) Retention() *retention.Keeper { return v.retention }
+
+// HoldFound puts one hold or restriction on whatever meets the criteria now, also on what is restricted: a fixed list, so that what is
+// made later is not held, and one id, that ends it for all. Errors: as Keeper.Hold; hold.ErrBad where nothing was asked or found.
+func (v *Vault) HoldFound(ctx context.Context, q catalog.Query, h hold.Hold) (hold.Hold, error) {
+	ids, err := kept.Matching(ctx, v.catalog, v.library, q)
+	if err != nil {
+		return h, err
+	}
+	h.Calls = ids
+	return v.retention.Hold(ctx, h)
+}
 
 func (v *Vault) mayErase(ids []keys.ID) error {
 	if v.retention.Held(ids...) {
