@@ -222,8 +222,12 @@ func TestACallInAnOldMonthsShardIsAsOldAsItIs(t *testing.T) {
 	b.marks = Marks{Next: []keys.Mark{april}, Newest: 25} // shard 7 is of a month gone by
 	b.runs(40 * day)
 	before := b.wall
-	b.marks.Next = []keys.Mark{april, old} // the journal knows it
-	b.off(-39 * day)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.marks.Next = []keys.Mark{april, old} // only after the start: the journal knows it
+	b.wall = b.wall.Add(-39 * day)
+	b.start()
 	for _, again := range []bool{false, true} {
 		if got := b.Of(keys.ID{Shard: 7, Slot: 11}, b.wall).Sub(b.wall); got.Abs() > Tolerance {
 			t.Errorf("restarted %v: a call of this moment is taken to be %v old", again, got)
