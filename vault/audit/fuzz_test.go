@@ -6,6 +6,7 @@ import (
 
 	"linekeep/vault/audit/entry"
 	"linekeep/vault/keys"
+	"linekeep/vault/vaulttest/vectors"
 )
 
 func fixedKey(tb testing.TB) keys.Key {
@@ -55,6 +56,7 @@ func FuzzRecord(f *testing.F) {
 	}
 	f.Add(appendRecord(nil, core, nil))
 	f.Add(appendRecord(nil, core, []byte("not its details")))
+	f.Add(vectors.Read(f, "audit log").Bytes(f, "file")[headerSize:])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if s, n, err := parseRecord(data); err == nil && !bytes.Equal(appendRecord(nil, s.Core, s.Sealed), data[:n]) {
 			t.Errorf("a record that is not what appendRecord writes was taken: %x", data)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"linekeep/drivers/tpm"
+	"linekeep/vault/vaulttest/vectors"
 )
 
 // sampleNote is a checkpoint as a chip would sign it, with words that no chip said: what is read before anything is proved.
@@ -27,6 +28,7 @@ func sampleNote(tb testing.TB) (tpm.Identity, []byte) {
 func FuzzCheckpoint(f *testing.F) {
 	chip, text := sampleNote(f)
 	f.Add(text)
+	f.Add(vectors.Read(f, "audit checkpoint").Bytes(f, "checkpoints"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := Read(data)
 		if err == nil && !bytes.HasPrefix(data, []byte(s.Text())) {
@@ -52,6 +54,7 @@ func FuzzSplit(f *testing.F) {
 func FuzzProof(f *testing.F) {
 	chip, text := sampleNote(f)
 	f.Add(Proof{Entry: []byte("entry"), Index: 2, Hashes: tlog.RecordProof{{1}, {2}}, Note: text}.Text())
+	f.Add(vectors.Read(f, "audit proof").Bytes(f, "proof"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := Parse(data)
 		if err != nil {
@@ -69,6 +72,7 @@ func FuzzProof(f *testing.F) {
 func FuzzKey(f *testing.F) {
 	chip, _ := sampleNote(f)
 	f.Add(Key([16]byte{1}, chip))
+	f.Add(string(vectors.Read(f, "audit checkpoint").Bytes(f, "key")))
 	f.Fuzz(func(t *testing.T, line string) {
 		id, chip, err := ParseKey(line)
 		if err != nil {

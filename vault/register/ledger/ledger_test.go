@@ -16,6 +16,7 @@ import (
 	"linekeep/vault/audit/entry"
 	"linekeep/vault/folder"
 	"linekeep/vault/keys"
+	"linekeep/vault/vaulttest/vectors"
 )
 
 // desk is a register on real Badger and a real audit log.
@@ -230,6 +231,8 @@ func FuzzTransaction(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(data)
+	f.Add(vectors.Read(f, "register").Bytes(f, "transaction"))
+	f.Add(vectors.Read(f, "register changes").Bytes(f, "transaction"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tx, err := parse(data)
 		if err != nil {
