@@ -21,7 +21,7 @@ const (
 	beganBefore, endedBefore line.Samples = 237, 171
 	// keypadPause ends a keypad form that does not go on: exchanges send it without a pause.
 	keypadPause line.Samples = 3 * line.RateHz
-	// bitSamples of a caller ID: 1200 bit/s, ten for each byte.
+	// byteSamples is a byte of a caller ID: ten bits at 1200 bit/s.
 	byteSamples = 10 * line.RateHz / 1200
 )
 

@@ -20,6 +20,12 @@
 #define DIGIT_BLOCK 102  /* dtmf.c */
 #define EDGES 16         /* begins of segments kept: a pattern has at most 10 */
 #define FILTERS 4        /* in front of digits: two stages of a low-pass, two notches */
+/*
+ * How much less than all power of a block digits are compared with. At 1, spandsp's own, keys 1.5 % off pitch are missed, which
+ * ITU-T Q.24 wants found. No digit is heard in 140 minutes of five voices down to 0.90; at 0.87 there is one.
+ */
+#define EASE 0.95f
+#define TWIST 10 /* dB by which a low tone may be the stronger: the 8 of spandsp, and what the low-pass takes of 1633 Hz */
 #define EVEN 1.6f        /* 2 dB: how even an exchange's tone is from block to block. Notes of music fade and waver */
 
 /* A filter of second order, direct form I: what it is given is whole numbers, and no state of it can run away. */
@@ -214,7 +220,7 @@ static float pass(struct filter *f, float x)
 }
 
 /*
- * Digits lie between 697 and 1633 Hz, and spandsp wants six sevenths of all power in two of their tones. What is above them
+ * Digits lie between 697 and 1633 Hz, and spandsp wants some four fifths of all power in two of their tones. What is above them
  * is taken out, so that they are found in 3 dB more noise; what is below stays, since that is what tells speech from digits.
  */
 static void digits(struct lk_detector *d, const int16_t *samples, int count)
@@ -222,9 +228,9 @@ static void digits(struct lk_detector *d, const int16_t *samples, int count)
 	int16_t clean[DIGIT_BLOCK];
 
 	for (int n, i = 0; i < count; i += n) {
-		n = DIGIT_BLOCK - (int)((d->fed + i) % DIGIT_BLOCK);
-		if (n > count - i)
-			n = count - i;
+		int left = DIGIT_BLOCK - (int)((d->fed + i) % DIGIT_BLOCK);
+
+		n = left < count - i ? left : count - i;
 		for (int j = 0; j < n; j++) {
 			float x = samples[i + j];
 
@@ -233,7 +239,13 @@ static void digits(struct lk_detector *d, const int16_t *samples, int count)
 			clean[j] = x > 32767 ? 32767 : x < -32768 ? -32768 : (int16_t)x;
 		}
 		d->at = d->skipped + d->fed + i + n;
-		dtmf_rx(d->dtmf, clean, n);
+		if (n < left) {
+			dtmf_rx(d->dtmf, clean, n);
+			continue;
+		}
+		dtmf_rx(d->dtmf, clean, n - 1);
+		d->dtmf->energy *= EASE;
+		dtmf_rx(d->dtmf, clean + n - 1, 1);
 	}
 }
 
@@ -315,7 +327,7 @@ static int listen(struct lk_detector *d, const struct lk_setup *setup, const str
 	if (!(d->dtmf = dtmf_rx_init(NULL, NULL, NULL)))
 		return -1;
 	dtmf_rx_set_realtime_callback(d->dtmf, on_digit, d);
-	dtmf_rx_parms(d->dtmf, -1, -1, -1, setup->least);
+	dtmf_rx_parms(d->dtmf, -1, TWIST, -1, setup->least);
 	low_pass(&d->filter[d->filters++], 1800, 0.5412f); /* the two stages of a Butterworth filter of fourth order */
 	low_pass(&d->filter[d->filters++], 1800, 1.3066f);
 	for (int k = 0; k < 2; k++)
