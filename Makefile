@@ -1,11 +1,12 @@
 # Linekeep. `make help` lists what can be made; the bodies are in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench clean
+.PHONY: help setup run test rig check bench clean
 
 # Which lines `make run` records: sim (a demo site of recorded speech) or alsa (the devices in run/linekeep.toml).
 # Only taken from the command line: some shells export LINES as the height of the terminal.
-RUN_LINES := $(if $(filter command,$(word 1,$(origin LINES))),$(LINES),sim)
+given = $(if $(filter command,$(word 1,$(origin $(1)))),$($(1)))
+RUN_LINES := $(or $(call given,LINES),sim)
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +19,9 @@ run: ## run the box here on simulated lines, until Ctrl-C (LINES=alsa: on real o
 
 test: ## all tests (LONG=1: their long forms)
 	@scripts/test
+
+rig: ## tests inside a machine with real kernel drivers: DAHDI, mISDN, sound, TPM, disks (RUN=TestName: some of them)
+	@RUN='$(call given,RUN)' LIMIT='$(call given,LIMIT)' scripts/rig/run
 
 check: ## what a change must pass: format, vet, lint, scripts, race tests, tests without cgo, a clean tree
 	@scripts/check
