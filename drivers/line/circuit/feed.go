@@ -29,6 +29,16 @@ func (l *Line) Sound(channel int, at time.Time, codes []byte, cause line.Cause) 
 	l.sides[channel].take(int64(at.Sub(l.start)), codes, cause)
 }
 
+// Counted says that a direction's device counts its samples itself: what is missing is told with the sound, and sound that comes
+// late is never taken for a loss.
+func (l *Line) Counted(channel int) { l.sides[channel].told = true }
+
+// Alive says that a direction's device is well, though it gives nothing.
+func (l *Line) Alive(channel int, now time.Time) {
+	s := &l.sides[channel]
+	s.last = max(s.last, int64(now.Sub(l.start)))
+}
+
 // Cut says that a direction is interrupted: its device was closed. What comes next follows a break.
 func (l *Line) Cut(channel int) {
 	s := &l.sides[channel]

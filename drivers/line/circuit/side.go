@@ -49,6 +49,7 @@ type side struct {
 
 	pos   line.Position // of the next sample, counting the lost ones
 	known bool          // whether least has been set
+	told  bool          // what is missing is always told: by Counted
 	last  int64         // when sound came last; 0 = not since it was cut
 	least [followParts]int64
 	since int64 // when the newest part began
@@ -86,7 +87,7 @@ func (s *side) take(at int64, codes []byte, cause line.Cause) {
 		cause = s.broken
 	}
 	s.broken = line.CauseNone
-	s.last = at
+	s.last = max(s.last, at)
 	if s.sound.free() < len(codes) || s.pieces.free() == 0 || s.runs.free() == 0 {
 		s.broken = max(cause, line.CauseOverrun)
 		return
@@ -111,7 +112,7 @@ func (s *side) judge(sure bool) (known bool, lost line.Samples) {
 	}
 	first, last := s.pieces.at(0), s.pieces.at(s.pieces.n-1)
 	broken := first.cause != line.CauseNone
-	if !broken && first.at-s.end(first.n)-s.usual() <= int64(lateBy) {
+	if !broken && s.told || !broken && first.at-s.end(first.n)-s.usual() <= int64(lateBy) {
 		return true, 0
 	}
 	late, breaks := s.leastLate()

@@ -89,7 +89,7 @@ func (t *tap) ask(ctx context.Context, now time.Time) {
 			s.alarms.Store(int64(info.alarms))
 			s.bipolar.Store(int64(info.bipolarViolations))
 			s.crc4.Store(int64(info.crc4))
-			s.irqMisses.Store(int64(info.irqMisses))
+			t.missed(i, int64(info.irqMisses)-s.irqMisses.Swap(int64(info.irqMisses)))
 		}
 		if t.device.Kind == Channel && t.device.Remote == 0 && t.lines[0].hook == nil { // with a hook, that is off-hook
 			p, err := t.desk.params(t.ports[i].channel)
@@ -98,6 +98,14 @@ func (t *tap) ask(ctx context.Context, now time.Time) {
 		if is := s.text(); is != was {
 			t.log.Say(ctx, now, slog.LevelWarn, "alarm of a span", slog.Int("span", number), slog.String("was", was), slog.String("is", is))
 		}
+	}
+}
+
+// missed notes that a card has missed interrupts: that loses a millisecond of all its channels each time, and the kernel
+// tells of it only so.
+func (t *tap) missed(side int, n int64) {
+	for _, p := range t.ports {
+		p.suspect = p.suspect || n > 0 && !p.isD() && int(p.side) == side
 	}
 }
 

@@ -87,6 +87,7 @@ func (m *model) spanStat(arg []byte) error {
 		return unix.EINVAL
 	}
 	binary.NativeEndian.PutUint32(arg[64:], uint32(s.alarms))
+	binary.NativeEndian.PutUint32(arg[112:], uint32(s.misses))
 	return nil
 }
 

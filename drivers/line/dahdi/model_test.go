@@ -26,8 +26,9 @@ type model struct {
 }
 
 type mSpan struct {
-	number, alarms int
-	mute           bool // gives no clock: nothing is received
+	number, alarms, misses int
+	lose                   int64 // chunks that its card is about to miss
+	mute                   bool  // gives no clock: nothing is received
 }
 
 type mChan struct {
@@ -169,6 +170,9 @@ func (m *model) advance() {
 			continue
 		}
 		for ; f.done < now; f.done++ {
+			if f.done < f.ch.span.lose {
+				continue
+			}
 			if f.ch.sig&sigHDLCRaw != sigHDLCRaw && !f.ch.span.mute {
 				f.chunk()
 			}

@@ -26,6 +26,7 @@ type port struct {
 	sig     int
 	last    time.Time // when something came last
 	retry   circuit.Retry
+	suspect bool  // the card has missed interrupts: the clock is to say whether sound was lost
 	breaks  []int // how many buffers are to be read before each place where sound was lost
 	why     atomic.Pointer[string]
 	counts  portCounts
@@ -138,7 +139,11 @@ func (p *port) set(sys system, fd, channel int, info params) error {
 	if p.kind == Monitor {
 		errs = append(errs, ask("monitor", reqSetConf, 0, channel, confDigitalMon))
 	}
-	if err := ask("be told of overruns", reqBufferEvents, 1); !errors.Is(err, unix.ENOTTY) { // then the clock tells
+	err := ask("be told of overruns", reqBufferEvents, 1)
+	if err == nil && !p.isD() {
+		p.line.Counted(int(p.side))
+	}
+	if !errors.Is(err, unix.ENOTTY) { // then the clock tells
 		errs = append(errs, err)
 	}
 	errs = append(errs, ask("flush", reqFlush, flushAll))
@@ -168,6 +173,9 @@ func (p *port) overrun() {
 // behind says whether sound was lost just before the buffer that has been read.
 func (p *port) behind() line.Cause {
 	cause := line.CauseNone
+	if p.suspect {
+		p.suspect, cause = false, line.CauseOverrun
+	}
 	if len(p.breaks) > 0 && p.breaks[0] == 0 {
 		cause = line.CauseOverrun
 		p.breaks = append(p.breaks[:0], p.breaks[1:]...)

@@ -108,6 +108,25 @@ func TestAnOverrunIsToldAtItsPlace(t *testing.T) {
 	}
 }
 
+func TestInterruptsThatACardMissedAreAGapOfTheRightLength(t *testing.T) {
+	ears, _, _ := hearing(t, openPRI(None, 1, 31), func(m *model) {
+		sleep(10 * time.Second)
+		m.do(func() {
+			m.spans[4].lose = int64(time.Since(m.born)/time.Millisecond) + 61
+			m.spans[4].misses += 61
+		})
+		sleep(10 * time.Second)
+	})
+	for _, e := range ears {
+		if len(e.breaks) != 1 || e.breaks[0].told < 300 || e.breaks[0].told > 900 || e.Lost[line.CauseOverrun] != e.LostSamples() {
+			t.Fatalf("breaks %+v, lost %v, want one of some 60 ms", e.breaks, e.Lost)
+		}
+		if apart := e.place[0] - e.place[1]; apart > 80 || apart < -80 {
+			t.Errorf("the parties are %d samples apart afterwards", apart)
+		}
+	}
+}
+
 func TestAnAlarmIsDownAndItsSoundIsNotKept(t *testing.T) {
 	for _, alarm := range []int{alarmRed, alarmYellow, alarmBlue} {
 		var from, to time.Time
@@ -170,7 +189,7 @@ func TestASpanWithoutAClockIsClosedSoThatItCanBeTakenOut(t *testing.T) {
 		for range 100 {
 			sleep(20 * time.Millisecond)
 			open := false
-			m.do(func() { open = m.chans[63].file != nil })
+			m.do(func() { open = m.chans[63].file != nil || m.chans[78].file != nil })
 			if !open {
 				m.do(func() { m.opens = 1 })
 				return

@@ -144,9 +144,12 @@ func (t *tap) maintain(ctx context.Context, now time.Time) {
 	}
 	for _, p := range t.ports {
 		switch {
-		case p.fd < 0 && p.retry.Due(now):
+		case p.fd < 0 && p.retry.Due(now) && !(p.isD() && t.deaf(p.side)):
 			t.reach(ctx, now, p)
-		case p.fd >= 0 && !p.isD() && now.Sub(p.last) > circuit.ReopenAfter:
+		case p.fd < 0:
+		case p.isD() && t.deaf(p.side): // with its span's sound: a span can only be taken out while nobody has any of it open
+			t.lose(ctx, now, p, errors.New("its span gives no sound"))
+		case !p.isD() && now.Sub(p.last) > circuit.ReopenAfter:
 			t.lose(ctx, now, p, errors.New("gave no sound"))
 		}
 	}
@@ -154,6 +157,11 @@ func (t *tap) maintain(ctx context.Context, now time.Time) {
 		t.asked = now
 		t.ask(ctx, now)
 	}
+}
+
+// deaf says whether no sound of a direction is heard.
+func (t *tap) deaf(side line.Side) bool {
+	return !slices.ContainsFunc(t.ports, func(p *port) bool { return !p.isD() && p.side == side && p.fd >= 0 })
 }
 
 // reach tries to open a channel.

@@ -253,6 +253,27 @@ func TestPiecesLostByAFullQueueAreFoundByTheClock(t *testing.T) {
 	}
 }
 
+func TestPacketsThatComeLateAreNotLost(t *testing.T) {
+	all, _ := run(t, func(t *testing.T) (*model, *Source) {
+		m := bus(t, "l1oip-s0", false)
+		return m, source(t, m, nil, lines("l1oip-s0", false, 1))
+	}, func(m *model) {
+		time.Sleep(time.Second)
+		for i := range 400 { // every second all packets of 250 ms come at once
+			m.send(0, 1, data, uint32(i*160), turned(7, int64(i*160), 160))
+			if i%50 < 37 {
+				time.Sleep(20 * time.Millisecond)
+			} else if i%50 == 37 {
+				time.Sleep(260 * time.Millisecond)
+			}
+		}
+		time.Sleep(time.Second)
+	})
+	if h := all[0]; h.LostSamples() != 0 || len(h.Events) != 0 || h.place(0, codes(7, 0, 64000)) < 0 {
+		t.Errorf("lost %v, events %v, the speech is at %d", h.Lost, h.kinds(), h.place(0, codes(7, 0, 64000)))
+	}
+}
+
 // told is a D channel that remembers.
 type told struct {
 	frames [2][]string

@@ -15,7 +15,7 @@ const (
 	// period is the longest piece of sound that cards give at once: 64 ms of 512 octets. Most give 16 ms.
 	period = 64 * time.Millisecond
 	// idleLag is how far idle that is filled in stays behind the clock: a packet that is later than that has no place left.
-	idleLag = 100 * time.Millisecond
+	idleLag = 300 * time.Millisecond
 	// jump is how far a time base may be from the clock's to be believed; further, its sender has begun anew.
 	jump = line.RateHz / 2
 	// silenceFor is after how much filled-in idle a time base is only compared with the clock, not counted on: clocks drift.
@@ -100,6 +100,9 @@ func (p *port) open(sys system, now time.Time) error {
 	}
 	p.fd, p.last = fd, now
 	p.clock = base{fed: now}
+	if !p.isD() && info.packets() {
+		p.line.Counted(int(p.side))
+	}
 	p.retry.Opened(now)
 	p.counts.opens.Add(1)
 	p.counts.up.Store(true)
@@ -196,6 +199,7 @@ func (p *port) rest(now time.Time) {
 		p.clock = base{fed: now}
 		return
 	}
+	p.line.Alive(int(p.side), now)
 	if until := now.Add(-idleLag); until.Sub(p.clock.fed) >= line.FramePeriod {
 		p.fill(until)
 	}
