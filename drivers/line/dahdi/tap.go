@@ -142,20 +142,29 @@ func (t *tap) maintain(ctx context.Context, now time.Time) {
 		}
 		t.desk.fd = fd
 	}
-	for _, p := range t.ports {
-		switch {
-		case p.fd < 0 && p.retry.Due(now) && !(p.isD() && t.deaf(p.side)):
-			t.reach(ctx, now, p)
-		case p.fd < 0:
-		case p.isD() && t.deaf(p.side): // with its span's sound: a span can only be taken out while nobody has any of it open
-			t.lose(ctx, now, p, errors.New("its span gives no sound"))
-		case !p.isD() && now.Sub(p.last) > circuit.ReopenAfter:
-			t.lose(ctx, now, p, errors.New("gave no sound"))
+	for _, d := range [...]bool{false, true} { // a D channel after its span's sound
+		for _, p := range t.ports {
+			if p.isD() == d {
+				t.mind(ctx, now, p)
+			}
 		}
 	}
 	if now.Sub(t.asked) >= askEvery {
 		t.asked = now
 		t.ask(ctx, now)
+	}
+}
+
+// mind opens a channel that is closed and due, and closes one that gives nothing.
+func (t *tap) mind(ctx context.Context, now time.Time, p *port) {
+	switch {
+	case p.fd < 0 && p.retry.Due(now) && !(p.isD() && t.deaf(p.side)):
+		t.reach(ctx, now, p)
+	case p.fd < 0:
+	case p.isD() && t.deaf(p.side): // with its span's sound: a span can only be taken out while nobody has any of it open
+		t.lose(ctx, now, p, errors.New("its span gives no sound"))
+	case !p.isD() && now.Sub(p.last) > circuit.ReopenAfter:
+		t.lose(ctx, now, p, errors.New("gave no sound"))
 	}
 }
 
