@@ -41,17 +41,13 @@ func (r *reader) cards(lines []Line) {
 			r.fault(key+".channels", "%d channels: one time slot, in which both cards hear the call", len(l.Channels))
 			continue
 		}
-		if l.Signals == string(dahdi.ISDN) {
-			r.fault(key+".signals", "%q: this version does not follow a D channel yet", l.Signals)
-			continue
-		}
 		var err error
 		if l.Driver == DAHDI {
 			var one dahdi.LineConfig
 			if one, err = l.DAHDILine(); err == nil {
 				d.Lines, ofD = append(d.Lines, one), append(ofD, key)
 			}
-		} else if l.Signals != string(dahdi.None) {
+		} else if l.Signals != string(dahdi.None) && l.Signals != string(dahdi.ISDN) {
 			r.fault(key+".signals", "%q is not none or isdn", l.Signals)
 		} else {
 			var one misdn.LineConfig

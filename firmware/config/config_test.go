@@ -35,9 +35,9 @@ func TestTheExampleSaysWhatItSays(t *testing.T) {
 				Channels: []int{1}, Signals: "none", Class: "standard", Call: call.Defaults(), CardGuard: true, Lookback: 2 * time.Second},
 			{ID: "orders", Label: "Orders", Driver: ALSA, Device: "hw:CARD=Tap,DEV=1",
 				Channels: []int{1, 2}, Signals: "none", Class: "standard", Call: call.Defaults()},
-			{ID: "trunk-1", Label: "Trunk 1", Driver: DAHDI, Device: "span 3+4", Channels: []int{1}, Signals: "none", Class: "standard", Call: call.Defaults()},
+			{ID: "trunk-1", Label: "Trunk 1", Driver: DAHDI, Device: "span 3+4", Channels: []int{1}, Signals: "isdn", Class: "standard", Call: call.Defaults()},
 			{ID: "fax", Label: "Fax", Driver: DAHDI, Device: "channel 141+149", Channels: []int{1}, Signals: "loop", Class: "standard", Call: call.Defaults()},
-			{ID: "isdn-1", Label: "ISDN 1", Driver: MISDN, Device: "hfc-pci.1+hfc-pci.2", Channels: []int{1}, Signals: "none", Class: "standard", Call: call.Defaults()},
+			{ID: "isdn-1", Label: "ISDN 1", Driver: MISDN, Device: "hfc-pci.1+hfc-pci.2", Channels: []int{1}, Signals: "isdn", Class: "standard", Call: call.Defaults()},
 		},
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -101,7 +101,7 @@ device = "a.txt"
 var cardLines = func() string {
 	var b strings.Builder
 	for i, l := range [...]string{
-		"dahdi|span 3+4|channels = [40]", "dahdi|channel 5|signals = \"pulse\"", "dahdi|span 3+4|signals = \"isdn\"",
+		"dahdi|span 3+4|channels = [40]", "dahdi|channel 5|signals = \"pulse\"", "dahdi|channel 7|signals = \"isdn\"",
 		"dahdi|span 3+4|channels = [2]", "dahdi|span 3+4|channels = [2]",
 		"misdn|hfc.1|channels = [1]", "misdn|hfc.1+hfc.2|channels = [16]", "misdn|hfc.1+hfc.2|signals = \"loop\"", "misdn|hfc.1+hfc.2|channels = [1, 2]",
 	} {
@@ -175,7 +175,7 @@ func TestEachFaultNamesItsKeyAndLine(t *testing.T) {
 			want: []string{"line 13: line[1].channels: 3 channels: one that carries both sides, or two, the office's and the caller's"}},
 		{name: "telephone cards", text: strings.Replace(least, "driver = \"sim\"", "driver = \"dahdi\"", 1) + cardLines,
 			want: []string{`line 12: line[1].device: "a.txt" is not such as`, `line 18: line[2].channels: 40 is not in 1 to 31`,
-				`line 24: line[3].signals: "pulse" is not none, isdn, loop or e&m`, `line 30: line[4].signals: "isdn": this version`,
+				`line 24: line[3].signals: "pulse" is not none, isdn, loop or e&m`, `line[4].signals: channel 7 has no D channel`,
 				`line[6].device: span 3 slot 2 is line[5]'s already`, `line[6].device: span 4 slot 2 is line[5]'s already`,
 				`line 47: line[7].device: "hfc.1" names one card`, `line 54: line[8].channels: 16 is no B channel`, `line 60: line[9].signals: "loop" is not none or isdn`,
 				`line 66: line[10].channels: 2 channels: one time slot`}},

@@ -205,12 +205,14 @@ func (r *reader) input(key string, f fileLine, l *Line) {
 	if drivers := []Driver{ALSA, DAHDI, MISDN, Sim}; driver != "" && !slices.Contains(drivers, l.Driver) {
 		r.fault(key+".driver", "%q is not a driver: %q, %q, %q, or %q in the simulator", driver, ALSA, DAHDI, MISDN, Sim)
 	}
-	l.Signals = "none"
+	need(r, key+".device", f.Device, &l.Device)
+	if l.Signals = "none"; l.Driver == MISDN || l.Driver == DAHDI && strings.HasPrefix(strings.TrimSpace(l.Device), "span") {
+		l.Signals = "isdn"
+	}
 	take(r, key+".signals", f.Signals, &l.Signals)
 	if l.Signals != "none" && (l.Driver == ALSA || l.Driver == Sim) {
 		r.fault(key+".signals", "%q: %s has none that are set here", l.Signals, l.Driver)
 	}
-	need(r, key+".device", f.Device, &l.Device)
 	if len(l.Device) > maxDeviceName {
 		r.fault(key+".device", "has %d bytes; at most %d", len(l.Device), maxDeviceName)
 	}

@@ -12,7 +12,9 @@ import (
 
 	"linekeep/drivers/line"
 	"linekeep/drivers/line/alsa"
+	"linekeep/drivers/line/circuit"
 	"linekeep/drivers/line/dahdi"
+	"linekeep/drivers/line/dchannel"
 	"linekeep/drivers/line/misdn"
 	"linekeep/firmware/appliance"
 	"linekeep/firmware/config"
@@ -45,7 +47,7 @@ func All(lines []config.Line, log *slog.Logger) ([]appliance.Input, error) {
 
 // DAHDI prepares the channels of DAHDI that lines name.
 func DAHDI(lines []config.Line, log *slog.Logger) (appliance.Input, error) {
-	var cfg dahdi.Config
+	cfg := dahdi.Config{DChannel: func(string) circuit.DChannel { return dchannel.New() }}
 	for _, l := range lines {
 		one, err := l.DAHDILine()
 		if err != nil {
@@ -62,7 +64,7 @@ func DAHDI(lines []config.Line, log *slog.Logger) (appliance.Input, error) {
 
 // MISDN prepares the cards of mISDN that lines name.
 func MISDN(lines []config.Line, log *slog.Logger) (appliance.Input, error) {
-	var cfg misdn.Config
+	cfg := misdn.Config{DChannel: func(string) circuit.DChannel { return dchannel.New() }}
 	for _, l := range lines {
 		one, err := l.MISDNLine()
 		if err != nil {

@@ -40,9 +40,9 @@ func TestLinesOfOneDeviceShareItAndKeepTheirNames(t *testing.T) {
 
 func TestEachDriverGetsItsOwnLines(t *testing.T) {
 	lines := []config.Line{
-		{ID: "trunk", Driver: config.DAHDI, Device: "span 3+4", Channels: []int{31}, Signals: "none"},
+		{ID: "trunk", Driver: config.DAHDI, Device: "span 3+4", Channels: []int{31}, Signals: "isdn"},
 		{ID: "desk", Driver: config.ALSA, Device: "hw:0", Channels: []int{1}},
-		{ID: "bus", Driver: config.MISDN, Device: "0+1", Channels: []int{2}, Signals: "none"},
+		{ID: "bus", Driver: config.MISDN, Device: "0+1", Channels: []int{2}, Signals: "isdn"},
 		{ID: "fax", Driver: config.DAHDI, Device: "channel 141+149", Channels: []int{1}, Signals: "loop"},
 	}
 	all, err := All(lines, slog.New(slog.DiscardHandler))
