@@ -58,7 +58,7 @@ func copyDisk(t *testing.T, from, to string) {
 	}
 }
 
-// hold is a transaction of the register.
+// hold is a transaction of the register, of a kind that nobody else reads.
 func (r *rollback) hold(v *vaulttest.Vault, key string) {
 	r.t.Helper()
 	slot, err := v.Vault.Keys().Next(r.t.Context(), keys.Office, time.Now())
@@ -66,7 +66,7 @@ func (r *rollback) hold(v *vaulttest.Vault, key string) {
 		r.t.Fatal(err)
 	}
 	defer slot.Wipe()
-	change := ledger.Change{Kind: "hold", Key: []byte(key), Slot: slot.ID, Value: []byte("for the court")}
+	change := ledger.Change{Kind: "trial", Key: []byte(key), Slot: slot.ID, Value: []byte("for the court")}
 	if err := v.Register().Commit(r.t.Context(), audit.Act{What: entry.HoldSet}, change); err != nil {
 		r.t.Fatal(err)
 	}

@@ -85,11 +85,10 @@ func (c Config) certified() []audit.Known {
 		return nil
 	}
 	chip := c.Keys.Chip()
-	_ = list.Walk(func(e erasure.Certificate, err error) error { // what cannot be read is among the list's own findings
-		if err != nil || e.Entry.Log == nil || !bytes.Equal(e.Chip.Attest, chip.Attest) {
-			return nil
+	_ = list.Walk(func(e erasure.Certificate, bad error) error { // what cannot be read is among the list's own findings
+		if bad == nil && e.Entry.Log != nil && bytes.Equal(e.Chip.Attest, chip.Attest) {
+			all = append(all, audit.Known{What: fmt.Sprintf("the certificate of erasure %d", e.Entry.Number), Size: e.Entry.Log.Size, Root: e.Entry.Log.Root})
 		}
-		all = append(all, audit.Known{What: fmt.Sprintf("the certificate of erasure %d", e.Entry.Number), Size: e.Entry.Log.Size, Root: e.Entry.Log.Root})
 		return nil
 	})
 	return all
