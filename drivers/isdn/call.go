@@ -240,6 +240,9 @@ func (t *Tracker) hold(c *call) {
 	if c.channel == 0 && c.wanted != 0 && !c.seized {
 		t.seize(c, c.wanted)
 	}
+	if !c.seized {
+		return // its channel is not known: there is nothing to leave
+	}
 	t.answer(c, line.Inferred) // only a call that is up can be held
 	t.tell(c, line.Event{Kind: line.Held})
 	c.held = true

@@ -174,38 +174,3 @@ func FuzzTracker(f *testing.F) {
 		}
 	})
 }
-
-// BenchmarkTracker is the D channel's decode rate: all scripts, from octets to events.
-func BenchmarkTracker(b *testing.B) {
-	var frames []isdn.Frame
-	w := isdntest.Primary()
-	w.Acks = true
-	w.Establish(q921.Network, 0)
-	for i := range 30 {
-		c := isdntest.Call{Wire: w, Maker: q921.Network, Ref: uint16(100 + i)}
-		c.Ring(isdntest.Slot(uint8(1+i%15), true))
-		c.Take()
-		c.Hangup(q921.User, 16)
-	}
-	frames = w.Frames
-	span := frames[len(frames)-1].At + line.RateHz
-	tracker, err := isdn.New(isdn.DefaultConfig())
-	if err != nil {
-		b.Fatal(err)
-	}
-	var events []isdn.Event
-	var round line.Position
-	b.ReportAllocs()
-	n := 0
-	for b.Loop() {
-		f := frames[n%len(frames)]
-		f.At += round
-		events = tracker.Frame(f, events[:0])
-		if n++; n%len(frames) == 0 {
-			round += span
-		}
-	}
-	if c := tracker.Counts(); n > len(frames) && (c.Ended < 30 || c.Undecodable > 0) {
-		b.Fatalf("%+v", c)
-	}
-}
