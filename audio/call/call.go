@@ -3,13 +3,15 @@
 // Stage: line -> [call] -> encode -> seal -> store -> search -> release.
 //
 //	In:    Heard, the place and level of each frame, and line.Event, all of one line
-//	Out:   Transition: a recording begins here, a recording ends here, and what is known of the call
+//	Out:   Transition: a recording begins here, a recording ends here, a call came to nothing, and what is known of the call
 //	Owner: a Machine belongs to whoever reads the line; no clock, no goroutine, no allocation per frame
 //	Full:  keeps maxQueued events that lie ahead of the frames; past that the oldest is dropped and counted
 //
 // A line with signals is believed: seized begins a call and released ends it, however quiet it is. A line without
 // signals, and one whose state nobody knows yet because the box has just started or the line was away, is listened
-// to: sound over the level begins a call and a hold time of silence ends it (VOX).
+// to: sound over the level begins a call and a hold time of silence ends it (VOX). A line that tells the answer is
+// recorded from the answer on, and before it only once the office is heard to speak: so an answer that was not to be
+// seen costs no call.
 package call
 
 import (
@@ -29,10 +31,12 @@ type Heard struct {
 // Kind says what a Transition is.
 type Kind uint8
 
-// A recording's two transitions. On each line they alternate, a Begin first.
+// A recording's two transitions alternate on each line, a Begin first; the others may come anywhere.
 const (
 	Begin Kind = iota + 1
 	End
+	Known  // more is known of the call that is recorded; At says nothing
+	Failed // a call came to nothing: Reason says EndMissed, EndRejected, or how the line left it; there is no sound of it
 )
 
 func (k Kind) String() string {
@@ -41,6 +45,10 @@ func (k Kind) String() string {
 		return "begin"
 	case End:
 		return "end"
+	case Known:
+		return "known"
+	case Failed:
+		return "failed"
 	}
 	return "none"
 }
@@ -52,11 +60,12 @@ func (k Kind) String() string {
 // At of an End is either the end of the frame just fed (the recording keeps all of it), or no later than its Start
 // (the recording keeps none of it, and of a loss before it what lies before At). So: transitions with At <= Start
 // are carried out before the frame's sound, the others after it. A Begin may always be carried out before.
+// At of a Failed is where the call was first told, however long ago.
 type Transition struct {
 	Kind    Kind
 	At      line.Position
 	Trigger segment.Trigger // of a Begin
-	Reason  segment.Reason  // of an End
+	Reason  segment.Reason  // of an End, and of a Failed
 	Call    Facts           // what is known at this moment; whole at the End
 }
 
@@ -66,8 +75,20 @@ type Facts struct {
 	Number    line.Number // the other end's: as the network told it, or as it was dialled
 	Extension line.Number // the office end's
 	Keyed     line.Number // digits after the answer: they may be a card number, and belong under the data key
+	Withheld  bool        // the other end does not want its number shown
 	Answered  bool
-	Silent    bool // of an End: no sound over the level in all of the recording
+	Silent    bool   // of an End: no sound over the level in all of the recording
+	Cause     uint16 // why the call was cleared, by ITU-T Q.850; 0 where the line did not say
+	Notes     []Note // what else the line said, in order, at most maxNotes
+}
+
+// Note is something that a line said of a call beside its course; see line.Event.
+type Note struct {
+	Note   line.Note
+	Side   line.Side
+	Code   uint16
+	Number line.Number
+	Text   line.Text
 }
 
 // State is what a line is doing.
@@ -97,10 +118,10 @@ func (s State) String() string {
 
 // Counts are totals since the machine was made. They count apart from the recorder (P02).
 type Counts struct {
-	Seen       uint64 // seizures; on a line without signals, sounds that were no click
+	Seen       uint64 // calls: seizures, and those that only rang; on a line without signals, sounds that were no click
 	Began      uint64 // recordings begun
 	Ended      uint64 // recordings ended
-	Missed     uint64 // rang and was not answered: nothing to record
+	Missed     uint64 // calls that came to nothing: not answered, busy, refused
 	Clicks     uint64 // sounds too short to be one
 	EventsLost uint64 // more than maxQueued events ahead of the frames
 }

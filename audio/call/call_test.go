@@ -2,6 +2,7 @@ package call
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,9 @@ func draw(length int, all []Transition) (picture, why string) {
 	columns := []byte(strings.Repeat(" ", length+1))
 	var reasons []string
 	for _, t := range all {
+		if t.Kind != Begin && t.Kind != End {
+			continue
+		}
 		column := int(t.At / frame)
 		switch {
 		case t.Kind == Begin && columns[column] == ']':
@@ -254,7 +258,7 @@ func TestP02_SeizuresAreCountedApartFromRecordings(t *testing.T) {
 		{"two calls", "..^vv_...^_..", true, Counts{Seen: 2, Began: 2, Ended: 2}},
 		{"a call of two recordings is one", "..^" + strings.Repeat(".", 34) + "_..", true, Counts{Seen: 1, Began: 2, Ended: 2}},
 		{"a call that is still up", "..^vv", true, Counts{Seen: 1, Began: 1}},
-		{"a call that only rang is missed, not seen", "..r...r.._..", true, Counts{Missed: 1}},
+		{"a call that only rang is seen, and came to nothing", "..r...r.._..", true, Counts{Seen: 1, Missed: 1}},
 		{"clicks are counted, to say what the minimal sound costs", "....v....v..vv....", false, Counts{Seen: 1, Began: 1, Clicks: 2}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -314,7 +318,7 @@ func TestFactsOfACall(t *testing.T) {
 		{"keys of an incoming call are never a number", "..r..^.4.5.._", "in answered keys 45"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			all := play(machine(t, true), tt.line)
+			all := slices.DeleteFunc(play(machine(t, true), tt.line), func(t Transition) bool { return t.Kind == Known })
 			if len(all) != 2 {
 				t.Fatalf("%d transitions, want 2: %v", len(all), all)
 			}

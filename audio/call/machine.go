@@ -22,7 +22,7 @@ type Machine struct {
 	hold, preRoll, minSound, maxLength line.Samples
 	history                            line.Samples
 	channels                           int
-	signals                            bool
+	signals, answers                   bool
 	counts                             Counts
 
 	pos     line.Position // how far the line has been heard, losses included
@@ -55,15 +55,19 @@ type sound struct {
 // ring follows a call that waits, and numbers that come before it begins.
 type ring struct {
 	on        bool
+	began     line.Position
 	last      line.Position
 	direction line.Direction
 	number    line.Number
 	extension line.Number
+	withheld  bool
 }
 
-// recording is the one that is open.
+// recording is the one that is open, or the call that waits for its answer.
 type recording struct {
 	up      bool
+	waiting bool         // seized at begin on a line that tells the answer, and not answered; not up
+	spoke   line.Samples // how long the office was heard while waiting
 	begin   line.Position
 	sounded bool
 	call    Facts
@@ -89,7 +93,8 @@ func machineOf(cfg Config, info line.Info) *Machine {
 	return &Machine{
 		level: cfg.Level, hold: line.In(cfg.Hold), preRoll: line.In(cfg.PreRoll), minSound: line.In(cfg.MinSound),
 		maxLength: line.In(cfg.MaxLength), history: cfg.History(), channels: info.Channels, signals: info.Signals,
-		queue: make([]line.Event, 0, maxQueued), because: segment.ByRestart,
+		answers: info.Signals && info.Answers,
+		queue:   make([]line.Event, 0, maxQueued), because: segment.ByRestart,
 	}
 }
 
@@ -100,7 +105,7 @@ func (m *Machine) State() State {
 		return Away
 	case m.open.up:
 		return InCall
-	case m.ring.on:
+	case m.ring.on, m.open.waiting:
 		return Ringing
 	}
 	return Idle
@@ -152,6 +157,7 @@ func (m *Machine) Frame(h Heard, out []Transition) []Transition {
 func (m *Machine) Stop(out []Transition) []Transition {
 	m.out = out
 	m.end(m.pos, segment.EndStop)
+	m.fail(segment.EndStop)
 	out, m.out = m.out, nil
 	return out
 }
@@ -187,6 +193,7 @@ func (m *Machine) loseUntil(to line.Position) {
 		}
 	}
 	if m.sound.lost >= m.hold {
+		m.fail(segment.EndGone)
 		m.sound.run, m.sound.counted = 0, false
 		m.unsettle()
 	}
@@ -234,6 +241,9 @@ func (m *Machine) hearSound(h Heard) {
 		m.begin(s.runStart, m.soundTrigger())
 		m.open.bySound = true
 	}
+	if m.open.waiting {
+		m.spoken(h)
+	}
 	m.open.sounded = true
 }
 
@@ -275,9 +285,7 @@ func (m *Machine) ringOut() {
 	if m.pos-m.ring.last <= ringTimeout {
 		return
 	}
-	if m.ring.on {
-		m.counts.Missed++
-	}
+	m.rangFor()
 	m.ring = ring{last: m.pos}
 }
 

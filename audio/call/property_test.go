@@ -11,11 +11,12 @@ import (
 
 // FuzzWhateverALineDoes feeds a machine anything and holds it to what it promises for any input at all.
 func FuzzWhateverALineDoes(f *testing.F) {
-	f.Add([]byte("\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00"), false)
-	f.Add([]byte("\x03\x01\x01\x40\x41\x42\x43\x44\x45\x46\x47\x80\x81\x82"), true)
-	f.Add([]byte("\x01\x01\x46\x80\xff\xff\x01\x47\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"), false)
-	f.Fuzz(func(t *testing.T, script []byte, signals bool) {
-		w := watcher{t: t, m: machineOf(short(), line.Info{Channels: 1, Signals: signals}), signals: signals}
+	f.Add([]byte("\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00"), false, false)
+	f.Add([]byte("\x03\x01\x01\x40\x41\x42\x43\x44\x45\x46\x47\x80\x81\x82"), true, false)
+	f.Add([]byte("\x01\x01\x46\x80\xff\xff\x01\x47\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"), false, false)
+	f.Add([]byte("\x41\x01\x43\x01\x01\x46\x00\x41\x00\x46"), true, true)
+	f.Fuzz(func(t *testing.T, script []byte, signals, answers bool) {
+		w := watcher{t: t, m: machineOf(short(), line.Info{Channels: 1, Signals: signals, Answers: answers}), signals: signals}
 		for _, b := range script {
 			w.step(b)
 		}
@@ -24,8 +25,8 @@ func FuzzWhateverALineDoes(f *testing.F) {
 			t.Errorf("a recording is still open after Stop")
 		}
 		w.covered()
-		if c := w.m.Counts(); c.Began != c.Ended || c.Began != uint64(len(w.spans)) {
-			t.Errorf("counts %+v, but %d recordings", c, len(w.spans))
+		if c := w.m.Counts(); c.Began != c.Ended || c.Began != uint64(len(w.spans)) || c.Missed != w.failed {
+			t.Errorf("counts %+v, but %d recordings, and %d calls that came to nothing", c, len(w.spans), w.failed)
 		}
 	})
 }
@@ -42,6 +43,7 @@ type watcher struct {
 	sounds  []span // runs that were no click
 	open    bool
 	spans   []span
+	failed  uint64
 }
 
 // step reads a byte as the next thing that happens: a frame (0 quiet, odd loud), a loss, or an event near pos.
@@ -92,6 +94,19 @@ func (w *watcher) feed(h Heard) {
 
 func (w *watcher) take(all []Transition, h Heard) {
 	for _, t := range all {
+		switch t.Kind {
+		case Known:
+			if !w.open {
+				w.t.Error("something is known of a recording that is not open")
+			}
+			continue
+		case Failed:
+			if w.open {
+				w.t.Error("a call came to nothing while another is recorded")
+			}
+			w.failed++
+			continue
+		}
 		last := line.Position(0)
 		if len(w.spans) > 0 {
 			last = w.spans[len(w.spans)-1].to

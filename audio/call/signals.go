@@ -15,6 +15,7 @@ func (m *Machine) apply(e line.Event) {
 	case line.Down:
 		m.away = true
 		m.unsettle()
+		m.rangFor()
 		m.ring = ring{}
 		return
 	case line.Up:
@@ -30,13 +31,51 @@ func (m *Machine) apply(e line.Event) {
 	case line.Ringing:
 		m.ringing(e)
 	case line.Answered:
-		m.open.call.Answered = m.open.up
+		m.answered(e)
 	case line.Numbered:
 		m.numbered(e)
 	case line.Digit:
 		m.digit(e)
+	case line.Noted, line.Held, line.Retrieved:
+		m.noted(e)
 	case line.Released:
-		m.released()
+		m.released(e)
+	}
+}
+
+// maxNotes bounds what is kept of a call beside its course: a call has a display text or two, and a progress or five.
+const maxNotes = 32
+
+// noted keeps what the line said.
+func (m *Machine) noted(e line.Event) {
+	o := &m.open
+	if !o.up && !o.waiting {
+		return
+	}
+	c := &o.call
+	switch e.Note {
+	case line.Withheld:
+		if e.Side == line.Remote {
+			c.Withheld = true
+			m.known()
+		}
+		return
+	case line.Connected, line.SecondNumber:
+		m.known() // either may be a number that is never recorded
+	}
+	n := Note{Note: e.Note, Side: e.Side, Code: e.Code, Number: e.Number, Text: e.Text}
+	if e.Kind == line.Held || e.Kind == line.Retrieved {
+		n.Code = uint16(e.Kind)
+	}
+	if len(c.Notes) < maxNotes {
+		c.Notes = append(c.Notes, n)
+	}
+}
+
+// known tells that more is known of the call that is recorded.
+func (m *Machine) known() {
+	if m.open.up {
+		m.out = append(m.out, Transition{Kind: Known, At: m.pos, Call: m.open.facts()})
 	}
 }
 
@@ -44,11 +83,16 @@ func (m *Machine) seized(e line.Event) {
 	m.counts.Seen++
 	m.sure = true
 	m.end(m.pos, segment.EndSignal) // one seizure after another: the release between them was missed
+	m.fail(segment.EndMissed)
 	r := m.ring
 	m.ring = ring{}
-	m.begin(e.At, segment.BySignal)
+	if m.answers {
+		m.open = recording{waiting: true, begin: e.At, digitAt: m.pos}
+	} else {
+		m.begin(e.At, segment.BySignal)
+	}
 	c := &m.open.call
-	c.Number, c.Extension = r.number, r.extension
+	c.Number, c.Extension, c.Withheld = r.number, r.extension, r.withheld
 	switch {
 	case e.Direction != line.Unknown:
 		c.Direction = e.Direction
@@ -57,6 +101,9 @@ func (m *Machine) seized(e line.Event) {
 	default:
 		c.Direction = line.Outgoing // off-hook, and nothing rang: the office wants to call
 	}
+	if m.answers {
+		return
+	}
 	// Off-hook after ringing is the answer. A digital line is seized first and rings then; it says Answered itself.
 	c.Answered = r.on
 	m.out[len(m.out)-1].Call = *c
@@ -64,11 +111,14 @@ func (m *Machine) seized(e line.Event) {
 
 func (m *Machine) ringing(e line.Event) {
 	m.sure = true
-	if m.open.up {
+	if m.open.up || m.open.waiting {
 		if m.open.call.Direction == line.Unknown {
 			m.open.call.Direction = e.Direction
 		}
 		return
+	}
+	if !m.ring.on {
+		m.ring.began = e.At
 	}
 	m.ring.on = true
 	m.ring.last = m.pos
@@ -79,22 +129,26 @@ func (m *Machine) ringing(e line.Event) {
 
 func (m *Machine) numbered(e line.Event) {
 	m.ring.last = m.pos // a caller's number can come before the first ring
-	number, extension := &m.ring.number, &m.ring.extension
-	if m.open.up {
-		number, extension = &m.open.call.Number, &m.open.call.Extension
+	number, extension, withheld := &m.ring.number, &m.ring.extension, &m.ring.withheld
+	if c := &m.open.call; m.open.up || m.open.waiting {
+		number, extension, withheld = &c.Number, &c.Extension, &c.Withheld
 	}
-	if e.Side == line.Office {
+	switch {
+	case e.Side == line.Office:
 		*extension = e.Number
-	} else {
+	case e.Note == line.Withheld:
+		*number, *withheld = e.Number, true
+	default:
 		*number = e.Number
 	}
+	m.known()
 }
 
 // digit keeps a dialled number apart from keys pressed in the call: those may be a card number, or a choice in a
 // menu. Few analogue lines tell the answer, so a pause ends the dialling too.
 func (m *Machine) digit(e line.Event) {
 	o := &m.open
-	if !o.up {
+	if !o.up && !o.waiting {
 		return
 	}
 	o.talking = o.talking || o.call.Direction == line.Incoming || o.call.Answered || m.pos-o.digitAt > dialPause
@@ -104,13 +158,26 @@ func (m *Machine) digit(e line.Event) {
 	}
 	o.dialled.add(e.Digit)
 	o.digitAt = m.pos
+	m.known()
 }
 
-func (m *Machine) released() {
+// Causes of ITU-T Q.850 that say the called side did not want the call, or could not take it.
+const (
+	causeBusy     = 17
+	causeRejected = 21
+)
+
+func (m *Machine) released(e line.Event) {
 	m.sure = true
-	if m.ring.on {
-		m.counts.Missed++
-	}
+	m.rangFor()
 	m.ring = ring{}
+	if e.Code != 0 {
+		m.open.call.Cause = e.Code
+	}
 	m.end(m.pos, segment.EndSignal)
+	if m.open.call.Cause == causeBusy || m.open.call.Cause == causeRejected {
+		m.fail(segment.EndRejected)
+	}
+	m.fail(segment.EndMissed)
+	m.open = recording{}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"linekeep/audio/call"
+	"linekeep/audio/rule"
 	"linekeep/audio/segment"
 	"linekeep/drivers/line"
 )
@@ -62,15 +63,24 @@ func (l *lane) turn() bool {
 		if l.recs[1-l.now].waiting {
 			return false // two have ended since the last cut
 		}
+		if !l.keeps(m) {
+			break
+		}
 		before := l.recs[l.now].opening.Call
 		l.now = 1 - l.now
 		l.recs[l.now].begin(l.opening(m, at, before))
 	case call.End:
-		r := &l.recs[l.now]
-		for i := range r.parties {
-			l.noteEncoder(r.tracks[i].tail(l.encoders[i]))
+		if r := &l.recs[l.now]; r.open {
+			for i := range r.parties {
+				l.noteEncoder(r.tracks[i].tail(l.encoders[i]))
+			}
+			r.end(at, m.Reason, m.Call)
+			l.board.end()
 		}
-		r.end(at, m.Reason, m.Call)
+		l.left, l.facts = rule.Record, call.Facts{}
+		if m.Reason != segment.EndLength {
+			l.asked.Store(false)
+		}
 	}
 	*m = call.Transition{} // what it knows of the call is personal
 	l.marks = append(l.marks[:0], l.marks[1:]...)

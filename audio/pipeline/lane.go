@@ -3,11 +3,13 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"linekeep/audio/call"
 	"linekeep/audio/pcm"
 	"linekeep/audio/peaks"
+	"linekeep/audio/rule"
 	"linekeep/audio/segment"
 	"linekeep/drivers/line"
 )
@@ -37,6 +39,11 @@ type lane struct {
 	marks   []call.Transition // those ahead of done, in order
 	recs    [2]recording
 	now     int // the newest of recs
+	rule    rule.Rule
+	left    rule.Verdict // why the call that is up, as of done, is not recorded
+	facts   call.Facts   // of that call
+	asked   atomic.Bool  // somebody wants the call that is up recorded
+	failed  []failure    // calls that came to nothing since the last cut
 
 	gone     bool // the source has stopped
 	caughtUp bool // the last poll read all there was
@@ -66,7 +73,7 @@ func newLane(lc LineConfig, newEncoder func() (Encoder, error), refused *trouble
 	}
 	l := &lane{
 		id: lc.ID, class: lc.Class, src: lc.Line, info: info, machine: machine,
-		lookback: line.In(lc.Lookback), refused: refused,
+		lookback: line.In(lc.Lookback), refused: refused, rule: lc.Rule,
 		marks: make([]call.Transition, 0, 2*maxMarks),
 	}
 	l.keep = max(l.lookback, lc.Call.History())
@@ -89,6 +96,7 @@ func newLane(lc LineConfig, newEncoder func() (Encoder, error), refused *trouble
 func (l *lane) poll(sc *scratch, now time.Time, encode bool) {
 	l.paused = l.pause.get()
 	l.cover()
+	l.grant()
 	l.makeRoom(sc)
 	l.caughtUp = l.gone
 	for !l.ending && l.readable() {
@@ -165,7 +173,7 @@ func (l *lane) take(f *line.Frame, sc *scratch) {
 		l.board.lose(segment.Cause(cause), lost)
 	}
 	sc.transitions = l.machine.Frame(h, sc.transitions[:0])
-	l.marks = append(l.marks, sc.transitions...)
+	l.note(sc.transitions)
 	l.makeRoom(sc)
 }
 
@@ -204,11 +212,11 @@ func (l *lane) stop(sc *scratch) {
 	}
 	l.ending = true
 	sc.transitions = l.machine.Stop(sc.transitions[:0])
-	l.marks = append(l.marks, sc.transitions...)
+	l.note(sc.transitions)
 	l.drain(sc)
 }
 
 // settled says that nothing is left to read, to encode or to cut.
 func (l *lane) settled() bool {
-	return l.ending && len(l.marks) == 0 && !l.recs[0].waiting && !l.recs[1].waiting
+	return l.ending && len(l.marks) == 0 && len(l.failed) == 0 && !l.recs[0].waiting && !l.recs[1].waiting
 }

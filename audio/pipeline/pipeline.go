@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"linekeep/audio/call"
+	"linekeep/audio/rule"
 	"linekeep/audio/segment"
 	"linekeep/drivers/line"
 )
@@ -86,6 +87,7 @@ type LineConfig struct {
 	Class    string // retention class of its recordings
 	Line     line.Line
 	Call     call.Config
+	Rule     rule.Rule     // which of its calls are recorded
 	Lookback time.Duration // how far behind the line the encoder runs, so that Pause can cut what was already heard
 }
 
@@ -153,6 +155,21 @@ func (p *Pipeline) Resume(id string) bool {
 	}
 	l.pause.end(p.clock())
 	return true
+}
+
+// Record has the call that is up on a line recorded from now on, where it is not yet: on a line that is recorded on demand. It says
+// whether there is such a line, and whether a call is up on it. An excluded number is not recorded whoever asks.
+func (p *Pipeline) Record(id string) (there, up bool) {
+	l := p.lane(id)
+	if l == nil {
+		return false, false
+	}
+	var s LineStatus
+	if l.board.read(&s); s.State != StateCall && s.State != StatePaused {
+		return true, false
+	}
+	l.asked.Store(true)
+	return true, true
 }
 
 func (p *Pipeline) lane(id string) *lane {

@@ -45,11 +45,8 @@ func (r *recording) begin(o segment.Opening) {
 
 func (r *recording) end(at time.Time, reason segment.Reason, facts call.Facts) {
 	r.open = false
-	r.closing = segment.Closing{
-		Call: r.opening.Call, End: at, Reason: reason, Direction: facts.Direction,
-		Number: facts.Number, Extension: facts.Extension, Answered: facts.Answered, Silent: facts.Silent,
-		Length: r.tracks[0].at,
-	}
+	r.closing = closing(r.opening.Call, at, reason, facts)
+	r.closing.Length = r.tracks[0].at
 }
 
 func (r *recording) room() bool {

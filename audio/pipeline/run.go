@@ -74,6 +74,7 @@ func (p *Pipeline) cut() {
 	b := p.building
 	b.At = p.clock()
 	for _, l := range p.lanes {
+		l.cutFailed(b)
 		for _, r := range []*recording{&l.recs[1-l.now], &l.recs[l.now]} {
 			if r.waiting {
 				r.cut(b)

@@ -14,6 +14,9 @@ import (
 // Causes is how many causes of loss are told apart: all there are (line.Cause, segment.Cause).
 const Causes = 32
 
+// Verdicts is how many verdicts of package rule there may be.
+const Verdicts = 8
+
 // State is what a line is doing.
 type State uint8
 
@@ -54,9 +57,13 @@ type LineStatus struct {
 	State     State
 	Since     time.Time // of the state
 	Sides     []Side    // one for each channel
-	Seen      uint64    // calls, since the program started
+	Seen      uint64    // calls, since the program started; Calls, Missed and Left are what became of them
 	Began     uint64    // recordings
 	Ended     uint64
+	Calls     uint64               // that are recorded, or were: a call of two recordings is one
+	Missed    uint64               // that came to nothing, and are entries without sound, or Left
+	Left      [Verdicts]uint64     // that are not recorded, by rule.Verdict
+	Unfiled   uint64               // calls that came to nothing for which there was no entry left
 	Lost      [Causes]line.Samples // by segment.Cause: from a driver always, from the stages after it while recording
 	LastFrame time.Time            // when the newest sound was captured
 }
@@ -157,7 +164,7 @@ func (l *lane) publish(now time.Time) {
 	if s.State != state || s.Since.IsZero() {
 		s.State, s.Since = state, now
 	}
-	s.Seen, s.Began, s.Ended = counts.Seen, counts.Began, counts.Ended
+	s.Seen, s.Missed = counts.Seen, counts.Missed
 	s.LastFrame = l.lastFrame
 	if l.levels.any {
 		b.sides = l.levels.sides

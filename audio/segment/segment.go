@@ -95,6 +95,7 @@ const (
 	ByLength    Trigger = 3 // the recording before it reached its longest (Opening.Continues)
 	ByRestart   Trigger = 4 // the line was already in a call when the box started
 	ByReconnect Trigger = 5 // the line came back in mid-call
+	ByRequest   Trigger = 6 // somebody asked for it, on a line that is recorded on demand
 )
 
 // Reason says why a recording ended. The numbers are written to disk.
@@ -108,6 +109,9 @@ const (
 	EndGone     Reason = 4 // the line was away for longer than the hold time
 	EndStop     Reason = 5 // the box was stopped in mid-call
 	EndRecovery Reason = 6 // power cut or crash: closed at the next start
+	EndMissed   Reason = 7 // nobody answered: there is no sound
+	EndRejected Reason = 8 // busy, or refused: there is no sound
+	EndExcluded Reason = 9 // its number, known too late, is never to be recorded: all of it is to be erased at once
 )
 
 // Opening begins a recording.
