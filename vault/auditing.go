@@ -120,6 +120,8 @@ func (v *Vault) erased(ctx context.Context, c erasure.Certificate) {
 
 // closed writes down the hash of a recording's closing manifest. The mover does, so no group waits for it.
 func (v *Vault) closed(ctx context.Context, id keys.ID, manifest [32]byte) error {
-	_, err := v.past.Audit.Append(ctx, audit.Act{What: entry.Filed, About: []keys.ID{id}, Hashes: [][32]byte{manifest}})
-	return err
+	if _, err := v.past.Audit.Append(ctx, audit.Act{What: entry.Filed, About: []keys.ID{id}, Hashes: [][32]byte{manifest}}); err != nil {
+		return err
+	}
+	return v.dropExcluded(ctx, id)
 }
