@@ -33,6 +33,7 @@ type Machine struct {
 
 	sound   sound
 	ring    ring
+	held    uint64    // the call that left this line last to be held, as line.Event.Call names it; 0: none
 	open    recording // open.up says whether there is one
 	lastEnd line.Position
 

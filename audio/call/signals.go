@@ -36,8 +36,14 @@ func (m *Machine) apply(e line.Event) {
 		m.numbered(e)
 	case line.Digit:
 		m.digit(e)
-	case line.Noted, line.Held, line.Retrieved:
+	case line.Noted:
 		m.noted(e)
+	case line.Held:
+		m.sure = true
+		m.end(m.pos, segment.EndHeld)
+		m.open, m.held = recording{}, e.Call
+	case line.Retrieved:
+		m.retrieved(e)
 	case line.Released:
 		m.released(e)
 	}
@@ -64,9 +70,6 @@ func (m *Machine) noted(e line.Event) {
 		m.known() // either may be a number that is never recorded
 	}
 	n := Note{Note: e.Note, Side: e.Side, Code: e.Code, Number: e.Number, Text: e.Text}
-	if e.Kind == line.Held || e.Kind == line.Retrieved {
-		n.Code = uint16(e.Kind)
-	}
 	if len(c.Notes) < maxNotes {
 		c.Notes = append(c.Notes, n)
 	}

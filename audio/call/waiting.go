@@ -64,3 +64,21 @@ func (m *Machine) rangFor() {
 	m.out = append(m.out, Transition{Kind: Failed, At: m.ring.began, Reason: segment.EndMissed, Call: Facts{Direction: max(r.direction, line.Incoming),
 		Number: r.number, Extension: r.extension, Withheld: r.withheld}})
 }
+
+// retrieved begins a recording of a call that was held, or that waited for a channel: its numbers are told again. One that
+// was seized here is not seen twice.
+func (m *Machine) retrieved(e line.Event) {
+	if m.open.up {
+		return // told twice
+	}
+	m.fail(segment.EndMissed)
+	m.sure = true
+	known := e.Call != 0 && e.Call == m.held
+	if !known {
+		m.counts.Seen++
+	}
+	m.held = 0
+	m.begin(e.At, segment.ByRetrieve)
+	m.open.call.Answered, m.open.call.Direction = known, e.Direction
+	m.out[len(m.out)-1].Call = m.open.call
+}

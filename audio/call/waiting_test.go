@@ -91,7 +91,6 @@ func TestWhatALineSaysOfACallIsKeptWithIt(t *testing.T) {
 		m.Event(line.Event{Kind: line.Noted, Note: line.Display, Side: line.Remote, Text: "A. Caller"})
 	}
 	m.Event(line.Event{Kind: line.Answered, At: frame})
-	m.Event(line.Event{Kind: line.Held, At: 2 * frame})
 	m.Event(line.Event{Kind: line.Released, At: 3 * frame, Code: 16})
 	all := m.Frame(Heard{Len: 4 * frame, Level: [2]pcm.DBFS{-70, -70}}, nil)
 	end := all[len(all)-1]
@@ -99,5 +98,42 @@ func TestWhatALineSaysOfACallIsKeptWithIt(t *testing.T) {
 	if end.Kind != End || !f.Withheld || f.Number != "" || f.Cause != 16 || len(f.Notes) != maxNotes ||
 		f.Notes[0] != (Note{Note: line.Redirecting, Number: "01632960100", Code: 1}) || f.Notes[1].Text != "A. Caller" {
 		t.Errorf("got %+v with %d notes", f, len(f.Notes))
+	}
+}
+
+func TestAHeldCallIsTwoRecordingsAndOneCall(t *testing.T) {
+	m := digital()
+	for _, e := range []line.Event{
+		{Kind: line.Seized, Direction: line.Outgoing, Call: 5}, {Kind: line.Answered, Call: 5, At: frame}, {Kind: line.Held, Call: 5, At: 10 * frame},
+		{Kind: line.Retrieved, Call: 5, At: 20 * frame}, {Kind: line.Numbered, Call: 5, Side: line.Remote, Number: "01632960018", At: 20 * frame},
+		{Kind: line.Released, Call: 5, Code: 16, At: 28 * frame},
+	} {
+		m.Event(e)
+	}
+	var all []Transition
+	for i := range line.Samples(30) {
+		all = m.Frame(Heard{Start: i * frame, Len: frame, Level: [2]pcm.DBFS{-20, -70}}, all)
+	}
+	picture, _ := draw(30, all)
+	if want := "[         ]       [         ]"; picture != want {
+		t.Errorf("got %q, want %q", picture, want)
+	}
+	end := all[len(all)-1]
+	if all[1].Reason != segment.EndHeld || end.Reason != segment.EndSignal || !end.Call.Answered || end.Call.Number != "01632960018" {
+		t.Errorf("%+v", all)
+	}
+	if c := m.Counts(); c.Seen != 1 || c.Began != 2 || c.Ended != 2 {
+		t.Errorf("counts %+v", c)
+	}
+}
+
+func TestACallThatMovedHereFromAnotherChannelIsSeenHereToo(t *testing.T) {
+	m := digital()
+	m.Event(line.Event{Kind: line.Retrieved, Call: 9, At: frame})
+	m.Event(line.Event{Kind: line.Retrieved, Call: 9, At: frame}) // told twice
+	m.Event(line.Event{Kind: line.Released, Call: 9, At: 5 * frame})
+	m.Frame(Heard{Len: 8 * frame, Level: [2]pcm.DBFS{-70, -70}}, nil)
+	if c := m.Counts(); c.Seen != 1 || c.Began != 1 || c.Ended != 1 || c.Missed != 0 {
+		t.Errorf("counts %+v", c)
 	}
 }

@@ -93,7 +93,7 @@ func (l *lane) opening(m *call.Transition, at time.Time, before segment.Call) se
 		Trigger: m.Trigger, Direction: m.Call.Direction, Parties: partiesOf(l.info.Channels),
 	}
 	l.calls++
-	if m.Trigger == segment.ByLength {
+	if m.Trigger == segment.ByLength || m.Trigger == segment.ByRetrieve && l.recs[1-l.now].closing.Reason == segment.EndHeld {
 		o.Continues = before
 	}
 	return o

@@ -51,7 +51,7 @@ func (l *lane) learn(f call.Facts) {
 
 // keeps says whether a recording begins; if not, why is counted.
 func (l *lane) keeps(m *call.Transition) bool {
-	first := m.Trigger != segment.ByLength && m.Trigger != segment.ByRequest
+	first := m.Trigger != segment.ByLength && m.Trigger != segment.ByRequest && (m.Trigger != segment.ByRetrieve || l.recs[l.now].closing.Reason != segment.EndHeld)
 	l.left = l.rule.Of(m.Call, l.asked.Load())
 	if l.left != rule.Record {
 		l.facts = m.Call

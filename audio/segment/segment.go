@@ -96,6 +96,7 @@ const (
 	ByRestart   Trigger = 4 // the line was already in a call when the box started
 	ByReconnect Trigger = 5 // the line came back in mid-call
 	ByRequest   Trigger = 6 // somebody asked for it, on a line that is recorded on demand
+	ByRetrieve  Trigger = 7 // a held call came back, on this channel
 )
 
 // Reason says why a recording ended. The numbers are written to disk.
@@ -103,15 +104,16 @@ type Reason uint8
 
 // What ends a recording.
 const (
-	EndSilence  Reason = 1 // nothing heard for the line's hold time
-	EndSignal   Reason = 2 // the line said so: on-hook, RELEASE
-	EndLength   Reason = 3 // its longest was reached; the next one continues it
-	EndGone     Reason = 4 // the line was away for longer than the hold time
-	EndStop     Reason = 5 // the box was stopped in mid-call
-	EndRecovery Reason = 6 // power cut or crash: closed at the next start
-	EndMissed   Reason = 7 // nobody answered: there is no sound
-	EndRejected Reason = 8 // busy, or refused: there is no sound
-	EndExcluded Reason = 9 // its number, known too late, is never to be recorded: all of it is to be erased at once
+	EndSilence  Reason = 1  // nothing heard for the line's hold time
+	EndSignal   Reason = 2  // the line said so: on-hook, RELEASE
+	EndLength   Reason = 3  // its longest was reached; the next one continues it
+	EndGone     Reason = 4  // the line was away for longer than the hold time
+	EndStop     Reason = 5  // the box was stopped in mid-call
+	EndRecovery Reason = 6  // power cut or crash: closed at the next start
+	EndMissed   Reason = 7  // nobody answered: there is no sound
+	EndRejected Reason = 8  // busy, or refused: there is no sound
+	EndHeld     Reason = 10 // the call was put on hold and left its channel; what is heard there is not of it
+	EndExcluded Reason = 9  // its number, known too late, is never to be recorded: all of it is to be erased at once
 )
 
 // Opening begins a recording.
