@@ -51,6 +51,7 @@ type Line struct {
 	down    bool
 	away    bool // down, and its loss is being told: what comes is thrown away until all sides give sound
 	looked  int64
+	apart   int64         // when the two directions were last in step
 	pos     line.Position // of the next sample that will be part of a frame
 	newest  line.Position // where the newest frame begins: an event before it would come too late
 	fill    int           // samples in part

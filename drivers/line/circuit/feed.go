@@ -22,6 +22,8 @@ const (
 	// slipBy is how far two directions may drift apart before they are brought together with a gap: less than what listeners
 	// notice between two people who talk. Cards that take their clock from the network never do.
 	slipBy = 60 * time.Millisecond
+	// slipAfter is how long they must be apart: what came late, or in one go, is forgotten by then.
+	slipAfter = 10 * time.Second
 )
 
 // Sound takes a piece of one direction: channel 0 is the office's side. cause says what is known to be missing before it.
@@ -73,7 +75,7 @@ func (l *Line) look(now time.Time, sure bool) {
 		}
 	} else if l.begun {
 		if l.away = false; l.ready(at) {
-			l.together()
+			l.together(at)
 		}
 		l.settle(sure)
 		l.join(now)
@@ -133,7 +135,7 @@ func (l *Line) settle(sure bool) {
 }
 
 // together closes the gap between two clocks that have drifted apart.
-func (l *Line) together() {
+func (l *Line) together(at int64) {
 	if len(l.sides) < 2 {
 		return
 	}
@@ -142,9 +144,13 @@ func (l *Line) together() {
 	if apart < 0 {
 		apart, behind = -apart, &l.sides[0]
 	}
-	if apart <= int64(slipBy) || behind.pieces.n == 0 {
+	if apart <= int64(slipBy) {
+		l.apart = at
+	}
+	if at-l.apart < int64(slipAfter) || behind.pieces.n == 0 {
 		return
 	}
+	l.apart = at
 	behind.slip(line.Samples(apart / int64(sampleTime)))
 	l.counts.slips.Add(1)
 }

@@ -17,8 +17,9 @@ const (
 	keepPieces = 1 << 10
 	// lateBy is how far behind the clock sound must stay to be called lost. Less cannot be told from the lateness of a wake-up.
 	lateBy = 10 * time.Millisecond
-	// lateFor is how long it must stay behind. Sound that is only late catches up as soon as we get the processor.
-	lateFor = 400 * time.Millisecond
+	// lateFor is how long it must stay behind. Sound that is only late catches up as soon as we get the
+	// processor; half a second of it was seen in a machine that had a tenth of one.
+	lateFor = 1200 * time.Millisecond
 	// knownFor is the same where a break is known of: long enough for a second piece to have come, which may be less late.
 	knownFor = 60 * time.Millisecond
 	// followFor is how far back the best arrival is remembered, in followParts parts.

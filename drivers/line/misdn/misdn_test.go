@@ -274,6 +274,29 @@ func TestPacketsThatComeLateAreNotLost(t *testing.T) {
 	}
 }
 
+func TestPacketsThatComeVeryLateAreAllHeard(t *testing.T) {
+	all, s := run(t, func(t *testing.T) (*model, *Source) {
+		m := bus(t, "l1oip-s0", false)
+		return m, source(t, m, nil, lines("l1oip-s0", false, 1))
+	}, func(m *model) {
+		never := func(int) bool { return false }
+		talk(m, 0, 1, 7, 0, never, 100)
+		time.Sleep(900 * time.Millisecond) // longer than idle waits
+		for i := 100; i < 145; i++ {
+			m.send(0, 1, data, uint32(i*160), turned(7, int64(i*160), 160))
+		}
+		time.Sleep(2 * time.Second)
+	})
+	h := all[0]
+	first, rest := h.place(0, codes(7, 0, 16000)), h.place(0, codes(7, 17600, 5600))
+	if first < 0 || rest < 0 || len(h.Events) != 0 {
+		t.Errorf("the parts of the speech are at %d and %d; lost %v, events %v", first, rest, h.Lost, h.kinds())
+	}
+	if late := s.Stats(nil)[0].Channels[2].Late; late == 0 {
+		t.Error("none was counted as late")
+	}
+}
+
 // told is a D channel that remembers.
 type told struct {
 	frames [2][]string

@@ -14,8 +14,9 @@ import (
 const (
 	// period is the longest piece of sound that cards give at once: 64 ms of 512 octets. Most give 16 ms.
 	period = 64 * time.Millisecond
-	// idleLag is how far idle that is filled in stays behind the clock: a packet that is later than that has no place left.
-	idleLag = 300 * time.Millisecond
+	// idleLag is how far idle that is filled in stays behind the clock: a packet that is later than that comes after idle
+	// that was not there, which the next idle makes good: no sound is thrown away.
+	idleLag = 490 * time.Millisecond
 	// jump is how far a time base may be from the clock's to be believed; further, its sender has begun anew.
 	jump = line.RateHz / 2
 	// silenceFor is after how much filled-in idle a time base is only compared with the clock, not counted on: clocks drift.
@@ -123,6 +124,7 @@ type base struct {
 	next   uint32    // of the next sample
 	fed    time.Time // up to when sound has been given, filled-in idle included
 	filled int       // samples of idle since the last packet
+	debt   int       // samples of idle filled in where a late packet belonged
 }
 
 // hear takes a piece of sound.
@@ -150,12 +152,9 @@ func (p *port) hear(now time.Time, id uint32, b []byte) {
 	case apart > 0, apart < -jump: // the sender has begun anew
 		p.counts.odd.Add(1)
 		cause = line.CauseOverrun
-	case apart < 0: // what comes here has been given already
+	case apart < 0:
 		p.counts.late.Add(1)
-		n := min(-apart, len(codes))
-		if codes, id = codes[n:], id+uint32(n); len(codes) == 0 {
-			return
-		}
+		p.clock.debt += -apart
 	}
 	p.clock.next = id + uint32(len(codes))
 	p.clock.filled = 0
@@ -179,7 +178,10 @@ func (p *port) idle(n int) {
 	p.counts.idle.Add(uint64(n))
 	p.clock.filled += n
 	p.clock.next += uint32(n)
-	for n > 0 {
+	paid := min(n, p.clock.debt)
+	p.clock.debt -= paid
+	p.clock.fed = p.clock.fed.Add(line.Samples(paid).Duration())
+	for n -= paid; n > 0; {
 		k := min(n, line.FrameSamples)
 		for i := range k {
 			p.codes[2048+i] = idle

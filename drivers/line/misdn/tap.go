@@ -275,7 +275,7 @@ type ChannelStats struct {
 	Frames uint64 // of a D channel
 	Pieces uint64 // of sound
 	Idle   uint64 // samples of idle that were left out, and filled in
-	Late   uint64 // packets with no place left
+	Late   uint64 // packets that came when idle had been filled in for them
 	Odd    uint64 // jumps of the time base
 }
 
