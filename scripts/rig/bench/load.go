@@ -60,7 +60,7 @@ var (
 		}
 		// Loaded once in a boot: it cannot be taken out again after a D channel was used.
 		var types, addresses, ports, remotes, ids []string
-		for c := range Card(cards) {
+		for c := range cards {
 			types = append(types, c.kind())
 			addresses = append(addresses, "127,0,0,1")
 			ports = append(ports, fmt.Sprint(c.port()))
