@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -50,6 +51,7 @@ type lane struct {
 	ending   bool // nothing more comes: what is held back is let go
 
 	pause     pause
+	pauseFor  time.Duration
 	paused    span // pause, as of this poll
 	levels    levels
 	lastFrame time.Time
@@ -63,6 +65,8 @@ func newLane(lc LineConfig, newEncoder func() (Encoder, error), refused *trouble
 		return nil, errors.New("no id")
 	case lc.Line == nil:
 		return nil, errors.New("no line")
+	case lc.PauseFor != 0 && (lc.PauseFor < ShortestPause || lc.PauseFor > LongestPause):
+		return nil, fmt.Errorf("pause: %v is not between %v and %v", lc.PauseFor, ShortestPause, LongestPause)
 	case lc.Lookback < 0 || lc.Lookback > maxLookback:
 		return nil, fmt.Errorf("lookback: %v is not between 0 and %v", lc.Lookback, maxLookback)
 	}
@@ -74,7 +78,7 @@ func newLane(lc LineConfig, newEncoder func() (Encoder, error), refused *trouble
 	l := &lane{
 		id: lc.ID, class: lc.Class, src: lc.Line, info: info, machine: machine,
 		lookback: line.In(lc.Lookback), refused: refused, rule: lc.Rule,
-		marks: make([]call.Transition, 0, 2*maxMarks),
+		marks: make([]call.Transition, 0, 2*maxMarks), pauseFor: cmp.Or(lc.PauseFor, DefaultPause),
 	}
 	l.keep = max(l.lookback, lc.Call.History())
 	l.history = newHistory(int((l.keep+line.In(segment.Tick))/line.FrameSamples) + 2*readFrames)
@@ -94,7 +98,7 @@ func newLane(lc LineConfig, newEncoder func() (Encoder, error), refused *trouble
 // poll takes what has come on the line since the last poll, as far as there is room for it, and encodes it if it is
 // time to.
 func (l *lane) poll(sc *scratch, now time.Time, encode bool) {
-	l.paused = l.pause.get()
+	l.paused = l.pause.get(now)
 	l.cover()
 	l.grant()
 	l.makeRoom(sc)

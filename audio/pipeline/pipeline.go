@@ -89,6 +89,7 @@ type LineConfig struct {
 	Call     call.Config
 	Rule     rule.Rule     // which of its calls are recorded
 	Lookback time.Duration // how far behind the line the encoder runs, so that Pause can cut what was already heard
+	PauseFor time.Duration // how long Pause lasts unless it is ended before; 0 is DefaultPause
 }
 
 // Pipeline records a fixed set of lines. It runs once.
@@ -134,27 +135,6 @@ func New(cfg Config, lines []LineConfig, sink Sink, clock func() time.Time, log 
 	p.batches = newBatches(len(lines), channels)
 	p.committer = &committer{sink: sink, clock: clock, lost: p.countLost}
 	return p, nil
-}
-
-// Pause stops the recording of a line from its lookback before now: that sound is never encoded, and the gap is
-// marked as paused. It says whether there is such a line. A second Pause does nothing.
-func (p *Pipeline) Pause(id string) bool {
-	l := p.lane(id)
-	if l == nil {
-		return false
-	}
-	l.pause.begin(p.clock().Add(-l.lookback.Duration()))
-	return true
-}
-
-// Resume goes on recording with the first frame that begins after now.
-func (p *Pipeline) Resume(id string) bool {
-	l := p.lane(id)
-	if l == nil {
-		return false
-	}
-	l.pause.end(p.clock())
-	return true
 }
 
 // Record has the call that is up on a line recorded from now on, where it is not yet: on a line that is recorded on demand. It says

@@ -265,7 +265,7 @@ func TestPausedSoundNeverReachesTheSinkNotEvenThatHeardBeforeThePause(t *testing
 			if got := p.Status(nil)[0].Lost[segment.CausePaused]; got != last-first {
 				t.Errorf("status counts %d", got)
 			}
-			if p.Pause("nobody") || p.Resume("nobody") {
+			if there, _ := p.Resume("nobody"); there || p.Pause("nobody") {
 				t.Error("a line that is not there was paused")
 			}
 		})

@@ -31,6 +31,7 @@ import (
 	"linekeep/audio/opus"
 	"linekeep/audio/pipeline"
 	"linekeep/audio/render"
+	"linekeep/audio/rule"
 	"linekeep/drivers/line"
 	"linekeep/drivers/tpm"
 	"linekeep/firmware/config"
@@ -210,7 +211,8 @@ func newPipeline(cfg config.Config, inputs []Input, sink pipeline.Sink, log *slo
 	for _, l := range cfg.Lines {
 		for _, in := range inputs {
 			if heard := in.Lines[l.ID]; heard != nil {
-				lines = append(lines, pipeline.LineConfig{ID: l.ID, Class: l.Class, Line: heard, Call: l.Call, Lookback: l.Lookback})
+				lines = append(lines, pipeline.LineConfig{ID: l.ID, Class: l.Class, Line: heard, Call: l.Call, Lookback: l.Lookback, PauseFor: l.PauseFor,
+					Rule: rule.Rule{Mode: l.Recording, Withheld: l.Withheld}})
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"linekeep/audio/call"
+	"linekeep/audio/rule"
 	"linekeep/drivers/line"
 	"linekeep/vault/catalog/number"
 	"linekeep/vault/retention"
@@ -92,6 +93,9 @@ type Line struct {
 	Signals   string // how calls are found, of DAHDI and MISDN: none, isdn, loop or e&m
 	Class     string // one of Data.Classes
 	Call      call.Config
+	Recording rule.Mode     // which of its calls are recorded
+	Withheld  rule.Mode     // of those whose number is kept back; Always leaves them to Recording
+	PauseFor  time.Duration // how long a pause lasts unless somebody ends it, or says otherwise
 	CardGuard bool
 	Lookback  time.Duration // how much is still held back when card guard is on; 0 without card guard
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"linekeep/audio/call"
+	"linekeep/audio/rule"
 	"linekeep/vault/catalog/number"
 	"linekeep/vault/retention"
 )
@@ -32,12 +33,12 @@ func TestTheExampleSaysWhatItSays(t *testing.T) {
 		Control: Control{Socket: "/run/linekeep/control.sock"},
 		Lines: []Line{
 			{ID: "reception", Label: "Reception", Number: "01632 960 100", Driver: ALSA, Device: "hw:CARD=Tap,DEV=0",
-				Channels: []int{1}, Signals: "none", Class: "standard", Call: call.Defaults(), CardGuard: true, Lookback: 2 * time.Second},
+				Channels: []int{1}, Signals: "none", Class: "standard", Call: call.Defaults(), PauseFor: 10 * time.Minute, CardGuard: true, Lookback: 2 * time.Second},
 			{ID: "orders", Label: "Orders", Driver: ALSA, Device: "hw:CARD=Tap,DEV=1",
-				Channels: []int{1, 2}, Signals: "none", Class: "standard", Call: call.Defaults()},
-			{ID: "trunk-1", Label: "Trunk 1", Driver: DAHDI, Device: "span 3+4", Channels: []int{1}, Signals: "isdn", Class: "standard", Call: call.Defaults()},
-			{ID: "fax", Label: "Fax", Driver: DAHDI, Device: "channel 141+149", Channels: []int{1}, Signals: "loop", Class: "standard", Call: call.Defaults()},
-			{ID: "isdn-1", Label: "ISDN 1", Driver: MISDN, Device: "hfc-pci.1+hfc-pci.2", Channels: []int{1}, Signals: "isdn", Class: "standard", Call: call.Defaults()},
+				Channels: []int{1, 2}, Signals: "none", Class: "standard", Call: call.Defaults(), PauseFor: 10 * time.Minute},
+			{ID: "trunk-1", Label: "Trunk 1", Driver: DAHDI, Device: "span 3+4", Channels: []int{1}, Signals: "isdn", Class: "standard", Call: call.Defaults(), PauseFor: 10 * time.Minute},
+			{ID: "fax", Label: "Fax", Driver: DAHDI, Device: "channel 141+149", Channels: []int{1}, Signals: "loop", Class: "standard", Call: call.Defaults(), PauseFor: 10 * time.Minute},
+			{ID: "isdn-1", Label: "ISDN 1", Driver: MISDN, Device: "hfc-pci.1+hfc-pci.2", Channels: []int{1}, Signals: "isdn", Class: "standard", Call: call.Defaults(), PauseFor: 10 * time.Minute},
 		},
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -116,9 +117,19 @@ func TestDefaultsFillWhatIsLeftOut(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Parse: %v", err)
 	}
-	want := Line{ID: "a", Label: "A", Driver: Sim, Device: "a.txt", Channels: []int{1}, Signals: "none", Class: "standard", Call: call.Defaults()}
+	want := Line{ID: "a", Label: "A", Driver: Sim, Device: "a.txt", Channels: []int{1}, Signals: "none", Class: "standard", Call: call.Defaults(), PauseFor: 10 * time.Minute}
 	if d := cmp.Diff(want, c.Lines[0]); d != "" {
 		t.Errorf("line, want -, got +:\n%s", d)
+	}
+}
+
+func TestP02_WhatIsRecordedOfALineIsSaidByTheSettings(t *testing.T) {
+	c, err := Parse(least + "recording = \"on demand\"\nwithheld = \"never\"\npause_for = \"90s\"\n")
+	if err != nil {
+		t.Fatalf("Parse: %v", err)
+	}
+	if l := c.Lines[0]; l.Recording != rule.OnDemand || l.Withheld != rule.Never || l.PauseFor != 90*time.Second {
+		t.Errorf("recording %v, withheld %v, pause %v", l.Recording, l.Withheld, l.PauseFor)
 	}
 }
 
@@ -158,8 +169,10 @@ func TestEachFaultNamesItsKeyAndLine(t *testing.T) {
 		{name: "unknown settings, at each place", text: least + "colour = 1\n[[line]]\nid=\"b\"\nlabel=\"B\"\ndriver=\"sim\"\ndevice=\"b\"\ncolour=2\n[lamp]\nx=1\n",
 			want: []string{"line 13: line[1].colour: there is no such setting", "line 19: line[2].colour: there is no such setting",
 				"line 20: lamp: there is no such setting", "line 21: lamp.x: there is no such setting"}},
-		{name: "what is not built is refused", text: least + "recording = \"on demand\"\n",
-			want: []string{`line 13: line[1].recording: "on demand": this version knows only "always"`}},
+		{name: "rules there are not", text: least + "recording = \"sometimes\"\nwithheld = \"hidden\"\npause_for = \"24h\"\n",
+			want: []string{`line 13: line[1].recording: "sometimes" is not one of ["always" "on demand" "never"]`,
+				`line 14: line[1].withheld: "hidden" is not one of ["always" "on demand" "never"]`,
+				`line 15: line[1].pause_for: 24h0m0s is not between 10s and 1h0m0s`}},
 		{name: "another package's fault has its key too", text: least + "[line.vox]\nlevel = 3\nhold = \"1ms\"\npre_roll = \"x\"\n",
 			want: []string{"line 14: line[1].vox.level: 3.0 is not between -90 and -6 dBFS", "line 15: line[1].vox.hold: 1ms is not between 500ms and 1m0s",
 				`line 16: line[1].vox.pre_roll: must be a time such as "1.5s" or "2m", not "x"`}},

@@ -47,6 +47,8 @@ type fileLine struct {
 	Channels  value[[]int]         `toml:"channels"`
 	Signals   value[string]        `toml:"signals"`
 	Recording value[string]        `toml:"recording"`
+	Withheld  value[string]        `toml:"withheld"`
+	PauseFor  value[time.Duration] `toml:"pause_for"`
 	Class     value[string]        `toml:"class"`
 	CardGuard value[bool]          `toml:"card_guard"`
 	Lookback  value[time.Duration] `toml:"lookback"`

@@ -12,6 +12,8 @@ import (
 
 	"linekeep/audio/call"
 	"linekeep/audio/pcm"
+	"linekeep/audio/pipeline"
+	"linekeep/audio/rule"
 	"linekeep/drivers/line"
 	"linekeep/vault/catalog/number"
 	"linekeep/vault/keys"
@@ -183,12 +185,7 @@ func (r *reader) line(key string, f fileLine, classes []string) Line {
 		r.fault(key+".number", "is not a telephone number or an extension: figures and blanks, + in front")
 	}
 	r.input(key, f, &l)
-	recording := "always"
-	take(r, key+".recording", f.Recording, &recording)
-	if recording != "always" {
-		// Better refused than read and not obeyed.
-		r.fault(key+".recording", "%q: this version knows only %q", recording, "always")
-	}
+	r.rules(key, f, &l)
 	take(r, key+".class", f.Class, &l.Class)
 	if !slices.Contains(classes, l.Class) {
 		r.fault(key+".class", "%q is not one of data.classes", l.Class)
@@ -225,6 +222,28 @@ func (r *reader) input(key string, f fileLine, l *Line) {
 			r.fault(key+".channels", "%v: channels are counted from 1 to 64, and each is named once", l.Channels)
 			break
 		}
+	}
+}
+
+// rules reads which calls are recorded, and for how long that may be paused.
+func (r *reader) rules(key string, f fileLine, l *Line) {
+	for _, m := range []struct {
+		key  string
+		text value[string]
+		dst  *rule.Mode
+	}{{key + ".recording", f.Recording, &l.Recording}, {key + ".withheld", f.Withheld, &l.Withheld}} {
+		text := rule.Always.String()
+		take(r, m.key, m.text, &text)
+		mode, err := rule.ParseMode(text)
+		if err != nil {
+			r.fault(m.key, "%q is not one of %q", text, rule.Modes())
+		}
+		*m.dst = mode
+	}
+	l.PauseFor = pipeline.DefaultPause
+	take(r, key+".pause_for", f.PauseFor, &l.PauseFor)
+	if l.PauseFor < pipeline.ShortestPause || l.PauseFor > pipeline.LongestPause {
+		r.fault(key+".pause_for", "%v is not between %v and %v", l.PauseFor, pipeline.ShortestPause, pipeline.LongestPause)
 	}
 }
 
