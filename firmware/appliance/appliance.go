@@ -148,7 +148,7 @@ func (b *box) build(ctx context.Context, now opened) (err error) {
 	if b.inputs, err = b.parts.Inputs(); err != nil {
 		return err
 	}
-	if b.pipeline, err = newPipeline(b.cfg, b.inputs, b.keeper, b.log); err != nil {
+	if b.pipeline, err = newPipeline(b.cfg, b.inputs, now.excludes(), b.keeper, b.log); err != nil {
 		return err
 	}
 	rescue, err := rescuePrint(b.cfg)
@@ -206,13 +206,13 @@ func (b *box) buildOpen(ctx context.Context, v *vault.Vault) error {
 	return nil
 }
 
-func newPipeline(cfg config.Config, inputs []Input, sink pipeline.Sink, log *slog.Logger) (*pipeline.Pipeline, error) {
+func newPipeline(cfg config.Config, inputs []Input, excluded func(line.Number) bool, sink pipeline.Sink, log *slog.Logger) (*pipeline.Pipeline, error) {
 	lines := make([]pipeline.LineConfig, 0, len(cfg.Lines))
 	for _, l := range cfg.Lines {
 		for _, in := range inputs {
 			if heard := in.Lines[l.ID]; heard != nil {
 				lines = append(lines, pipeline.LineConfig{ID: l.ID, Class: l.Class, Line: heard, Call: l.Call, Lookback: l.Lookback, PauseFor: l.PauseFor,
-					Rule: rule.Rule{Mode: l.Recording, Withheld: l.Withheld}})
+					Rule: rule.Rule{Mode: l.Recording, Withheld: l.Withheld, Excluded: excluded}})
 			}
 		}
 	}

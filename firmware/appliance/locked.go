@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"linekeep/audio/pipeline"
+	"linekeep/drivers/line"
 	"linekeep/drivers/tpm"
 	"linekeep/firmware/config"
 	"linekeep/ui/console"
@@ -18,6 +19,7 @@ import (
 	"linekeep/vault"
 	"linekeep/vault/catalog"
 	"linekeep/vault/custody"
+	"linekeep/vault/exclusion"
 	"linekeep/vault/store"
 )
 
@@ -39,6 +41,7 @@ type opened struct {
 	vault    *vault.Vault
 	degraded *vault.Degraded
 	chip     tpm.Chip
+	excluded *exclusion.List // of an open vault
 	filed    *listener
 	err      error
 }
@@ -48,6 +51,15 @@ func (o opened) keeper() keeper {
 		return o.vault
 	}
 	return o.degraded
+}
+
+// excludes says which numbers are never recorded. While the vault is locked nobody can say: what is recorded then is dropped when
+// the vault takes it in.
+func (o opened) excludes() func(line.Number) bool {
+	if o.vault == nil {
+		return nil
+	}
+	return o.excluded.Excluded
 }
 
 // close closes what is there, whatever ended the box.
@@ -104,7 +116,8 @@ func open(ctx context.Context, cfg config.Config, parts Parts, log *slog.Logger)
 func openVault(ctx context.Context, cfg config.Config, parts Parts, log *slog.Logger) opened {
 	now := opened{filed: &listener{}}
 	vc := cfg.Vault()
-	vc.Filed, vc.Version = now.filed.filed, version()
+	now.excluded = exclusion.New(cfg.Site.Numbers)
+	vc.Filed, vc.Version, vc.Excluded = now.filed.filed, version(), now.excluded.Row
 	if now.chip, now.err = parts.Chip(ctx); now.err != nil {
 		now.chip = nil
 		return now
@@ -112,6 +125,15 @@ func openVault(ctx context.Context, cfg config.Config, parts Parts, log *slog.Lo
 	if now.vault, now.err = vault.Open(ctx, vc, now.chip, log); now.err != nil {
 		now.err = errors.Join(now.err, now.chip.Close())
 		now.vault, now.chip = nil, nil
+		return now
+	}
+	// Before the vault runs, and takes in what was recorded beside it.
+	keep, err := now.vault.Settings()
+	if err == nil {
+		err = now.excluded.Load(keep)
+	}
+	if err != nil {
+		log.LogAttrs(ctx, slog.LevelError, "excluded numbers are recorded: their list cannot be read", slog.Any("err", err))
 	}
 	return now
 }
