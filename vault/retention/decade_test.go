@@ -3,6 +3,7 @@ package retention
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"testing"
@@ -121,13 +122,14 @@ func (w *world) people(n int) {
 			}
 		}
 	case 6, 7, 8:
-		for c, ids := range w.cases {
+		if len(w.cases) > 0 { // the oldest
+			c := slices.Min(slices.Collect(maps.Keys(w.cases)))
+			ids := w.cases[c]
 			if err := w.keeper.Thaw(ctx, ids...); err != nil {
 				w.t.Fatal(err)
 			}
 			delete(w.cases, c)
 			w.model.Release(fmt.Sprint("case ", c), ids)
-			break
 		}
 	}
 }

@@ -227,7 +227,7 @@ func (w *world) tick() {
 		}
 		w.agreed, w.model.Blocked = "", false
 	}
-	for _, c := range w.calls {
+	for _, c := range w.sorted() {
 		w.model.Stays(c.known())
 	}
 }
@@ -250,6 +250,13 @@ func (w *world) record(class string) *call {
 	return c
 }
 
+// sorted are the calls in one order: a seed must do the same things every time.
+func (w *world) sorted() []*call {
+	all := slices.Collect(maps.Values(w.calls))
+	slices.SortFunc(all, func(a, b *call) int { return compareIDs(a.ID, b.ID) })
+	return all
+}
+
 // gone takes a call out, and has the model judge that.
 func (w *world) gone(id keys.ID, how string) {
 	c := w.calls[id]
@@ -264,7 +271,7 @@ func (w *world) gone(id keys.ID, how string) {
 // Recordings is part of Store; so are the next ones.
 func (w *world) Recordings(context.Context) ([]Recording, error) {
 	var all []Recording
-	for _, c := range w.calls {
+	for _, c := range w.sorted() {
 		all = append(all, c.Recording)
 	}
 	return all, nil
@@ -296,14 +303,14 @@ func (w *world) Folders(context.Context) ([]Folder, error) {
 	for name := range w.folders {
 		live[name] = nil
 	}
-	for _, c := range w.calls {
+	for _, c := range w.sorted() {
 		if !c.kept {
 			live[c.folder] = append(live[c.folder], c.Recording)
 		}
 	}
 	var all []Folder
-	for name, recordings := range live {
-		month := keys.Month(strings.Fields(name)[1])
+	for _, name := range slices.Sorted(maps.Keys(live)) {
+		month, recordings := keys.Month(strings.Fields(name)[1]), live[name]
 		if month < keys.MonthOf(w.wall()) {
 			all = append(all, Folder{Name: name, Month: month, Live: func(context.Context) ([]Recording, error) { return recordings, nil }})
 		}
@@ -313,14 +320,14 @@ func (w *world) Folders(context.Context) ([]Folder, error) {
 
 func (w *world) Drop(_ context.Context, f Folder, stay []keys.ID) error {
 	w.drops++
-	for id, c := range maps.Clone(w.calls) {
+	for _, c := range w.sorted() {
 		if c.folder != f.Name || c.kept {
 			continue
 		}
-		if slices.Contains(stay, id) {
+		if slices.Contains(stay, c.ID) {
 			c.kept = true
 		} else {
-			w.gone(id, "went with its month")
+			w.gone(c.ID, "went with its month")
 		}
 	}
 	delete(w.folders, f.Name)

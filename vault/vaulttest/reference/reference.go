@@ -37,7 +37,15 @@ type Model struct {
 	keepers map[keys.ID]map[string]bool // what keeps a call: holds and cases, by name
 	freed   map[keys.ID]time.Time       // in truth
 	stops   []stop
+	on      time.Time // since when the box is up
+	allow   time.Duration
 }
+
+const (
+	// believable is the longest stop that is believed, and what stops share until the box was up for seven hours.
+	believable = 7 * 24 * time.Hour
+	grace      = 7 * 24 * time.Hour
+)
 
 // stop is a time the box was off, in truth and as far as it may be believed.
 type stop struct {
@@ -49,7 +57,7 @@ type stop struct {
 // New makes a model of an office that has nothing yet.
 func New(place *time.Location, months map[string]int, now func() time.Time, where fmt.Stringer) *Model {
 	return &Model{Place: place, Months: months, Now: now, Where: where, Until: make(map[string]time.Time), ages: make(map[keys.ID]time.Duration),
-		keepers: make(map[keys.ID]map[string]bool), freed: make(map[keys.ID]time.Time)}
+		keepers: make(map[keys.ID]map[string]bool), freed: make(map[keys.ID]time.Time), on: now(), allow: believable}
 }
 
 // Fault notes that something is wrong.
@@ -102,9 +110,28 @@ func (m *Model) late(since time.Time) (d time.Duration) {
 	return d
 }
 
-// Stopped notes that the box was off, and how far the wall clock went meanwhile.
+// Stopped notes that the box was off, and how far the wall clock went meanwhile. Stops share what is believed: an hour of being up gives a
+// day of it back.
 func (m *Model) Stopped(at time.Time, off, wall time.Duration) {
-	m.stops = append(m.stops, stop{at: at, off: off, believed: min(max(wall, 0), 7*24*time.Hour)})
+	m.allow = min(m.allow+24*at.Sub(m.on), believable)
+	believed := min(max(wall, 0), m.allow)
+	m.stops = append(m.stops, stop{at: at, off: off, believed: believed})
+	m.on, m.allow = at.Add(off), m.allow-believed
+}
+
+// ended is when a pass can see at the latest, but for slack, that a hold has ended by itself. It counts its time by the clock, which
+// believes stops in part; but nobody sees anything while the box is off, and the grace begins when it is seen, so that there is a week
+// in which somebody can set another. A hold that ends in a stop, or that no pass has seen before one, ends with the stop.
+func (m *Model) ended(c *Call, end time.Time) time.Time {
+	latest := end.Add(m.late(c.Began))
+	for _, s := range m.stops {
+		if on := s.at.Add(s.off); on.After(end) && s.at.Before(latest.Add(slack)) {
+			if on = on.Add(m.late(on)); on.After(latest) {
+				latest = on
+			}
+		}
+	}
+	return latest
 }
 
 // Keep notes that something keeps calls.
@@ -136,11 +163,11 @@ func (m *Model) Deleted(c *Call, how string) {
 	for name := range m.keepers[c.ID] {
 		if end, ends := m.Until[name]; !ends || now.Add(m.early(c.Began)).Before(end) {
 			m.Fault("call %s %s under %s", c.ID, how, name)
-		} else if now.Add(m.early(c.Began)).Before(end.Add(7 * 24 * time.Hour)) {
+		} else if now.Add(m.early(c.Began)).Before(end.Add(grace)) {
 			m.Fault("call %s %s %v after %s ended by itself", c.ID, how, now.Sub(end), name)
 		}
 	}
-	if freed, was := m.freed[c.ID]; was && now.Add(m.early(freed)).Before(freed.Add(7*24*time.Hour)) {
+	if freed, was := m.freed[c.ID]; was && now.Add(m.early(freed)).Before(freed.Add(grace)) {
 		m.Fault("call %s %s %v after nothing kept it any more", c.ID, how, now.Sub(freed))
 	}
 }
@@ -156,9 +183,9 @@ func (m *Model) Due(c *Call) bool {
 	case now.Before(c.Began.Add(m.age(c) + m.late(c.Began) + slack)):
 	case slices.ContainsFunc(m.names(c.ID), func(name string) bool {
 		end, ends := m.Until[name]
-		return !ends || now.Before(end.Add(7*24*time.Hour+m.late(c.Began)+slack))
+		return !ends || now.Before(m.ended(c, end).Add(grace+slack))
 	}):
-	case now.Before(m.freed[c.ID].Add(7*24*time.Hour + m.late(m.freed[c.ID]) + slack)):
+	case now.Before(m.freed[c.ID].Add(grace + m.late(m.freed[c.ID]) + slack)):
 	default:
 		return true
 	}
