@@ -30,7 +30,7 @@ import (
 func (v *Vault) checked() *check.Vault {
 	return &check.Vault{Dir: v.cfg.Dir, Library: v.library, Keys: v.verifyKeys, Custody: v.verifyCustody,
 		Journal: v.journal.Verify, Catalog: v.catalog, Rows: v.rows.Verify, Erased: v.eraser.List().Verify, Audit: v.past.Verify, Log: v.past.Audit.Walk, Ballast: filepath.Join(v.cfg.Dir, ballastName),
-		Settings: v.settings.Verify, Unfiled: v.store.UnfiledIDs, Marks: v.keys.Marks(), Found: v.Findings()}
+		Settings: v.settings.Verify, Unfiled: v.store.UnfiledIDs, Shards: v.keys.Shards(), Marks: v.keys.Marks(), Found: v.Findings()}
 }
 
 // Check reads the whole vault again, while it records; see vault/check.
@@ -83,7 +83,7 @@ func CheckStopped(ctx context.Context, cfg Config, chip tpm.Sealer, log *slog.Lo
 		},
 		Ballast: filepath.Join(cfg.Dir, ballastName), Erased: v.eraser.List().Findings, Found: v.keys.Findings()}
 	if !replay.Clean { // its unfinished recordings are finished at the next start
-		in.Unfiled, in.Marks = replay.Unfiled, replay.Marks()
+		in.Unfiled, in.Shards, in.Marks = replay.Unfiled, v.keys.Shards(), replay.Marks()
 	}
 	v.inspectCatalog(ctx, in)
 	in.Audit = func(ctx context.Context) []error {

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"linekeep/vault/catalog"
@@ -72,7 +73,10 @@ type Vault struct {
 	Settings func() []error
 	// Unfiled are the recordings that are up or being moved: they have no manifest yet. nil = nobody records.
 	Unfiled func() []keys.ID
-	// Marks are the slots handed out so far: what comes later is of a call that began after the check.
+	// Shards are those there were before Marks was asked: one that is not among them was made since the check began.
+	Shards []keys.ShardInfo
+	// Marks are the slots handed out so far: what comes later is of a call that began after the check. A shard without one is never handed
+	// out of again: it is full, of months ago, or of a vault that recorded beside this one.
 	Marks []keys.Mark
 	// Found is what was found when the vault was opened, mended or not.
 	Found []error
@@ -193,12 +197,10 @@ func (r *run) young(id keys.ID) bool {
 	if r.common.underway[id] {
 		return true
 	}
-	newest := uint32(0)
 	for _, m := range r.v.Marks {
 		if m.Shard == id.Shard {
 			return id.Slot >= m.Next
 		}
-		newest = max(newest, m.Shard)
 	}
-	return id.Shard > newest // one without a mark is of months ago, or was made since the check began
+	return !slices.ContainsFunc(r.v.Shards, func(s keys.ShardInfo) bool { return s.Number == id.Shard })
 }

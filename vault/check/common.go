@@ -105,6 +105,7 @@ func (r *run) recordings(ctx context.Context) error {
 	if err := r.stillUnlogged(ctx); err != nil {
 		return err
 	}
+	r.stillUnrowed()
 	r.rowsLeft(ctx)
 	r.leavesLeft()
 	return ctx.Err()

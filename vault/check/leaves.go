@@ -22,6 +22,8 @@ type leaves struct {
 	// unlogged are those that the log did not have when it was read. One may have been on its way without anybody's
 	// knowing: its slot was taken, and nothing of it stored yet.
 	unlogged map[keys.ID]string
+	// unrowed are those that the catalogue did not have when it was read.
+	unrowed map[keys.ID]string
 }
 
 const (
@@ -32,7 +34,7 @@ const (
 )
 
 func newLeaves() leaves {
-	return leaves{there: make(map[keys.ID]bool), unread: make(map[string]bool), unlogged: make(map[keys.ID]string)}
+	return leaves{there: make(map[keys.ID]bool), unread: make(map[string]bool), unlogged: make(map[keys.ID]string), unrowed: make(map[keys.ID]string)}
 }
 
 // walkLog goes through the log, before the folders are read: what is closed meanwhile is known to be on its way.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"linekeep/audio/segment"
+	"linekeep/vault/folder"
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/recording"
@@ -139,7 +140,7 @@ func (r *run) one(ctx context.Context, name string, id keys.ID, h *held) error {
 		return nil
 	}
 	before := len(r.report.Findings)
-	r.recording(name, id, h)
+	r.recording(ctx, name, id, h)
 	if r.v.Hear != nil && len(r.report.Findings) == before && !r.v.Library.Gone(id) {
 		if err := r.hear(ctx, id); err != nil {
 			return err
@@ -174,7 +175,7 @@ func (r *run) hold(h *held, p recording.Place, value []byte, err error) {
 }
 
 // recording compares what is there with what the manifest says, and the manifest with its row.
-func (r *run) recording(name string, id keys.ID, h *held) {
+func (r *run) recording(ctx context.Context, name string, id keys.ID, h *held) {
 	what := "recording " + id.String()
 	slot, err := r.v.Library.Keys.Slot(id)
 	if errors.Is(err, keys.ErrNoSlot) || r.v.Library.Gone(id) {
@@ -187,8 +188,8 @@ func (r *run) recording(name string, id keys.ID, h *held) {
 	}
 	if shard, err := r.v.Library.Keys.Shard(id.Shard); err == nil {
 		places := library.Places(shard)
-		if name == places[1] && r.v.Library.Months.Has(places[0]) {
-			return // it is being carried here from its month, and stands there, too
+		if name == places[1] && r.stands(ctx, places[0], id) {
+			return // it is being carried here from its month, and is played from there until that goes
 		}
 		if !slices.Contains(places, name) {
 			r.report.Calls++
@@ -216,6 +217,21 @@ func (r *run) recording(name string, id keys.ID, h *held) {
 	r.sound(what, h, &m)
 	r.row(what, &m)
 	r.logged(what, &m, h.manifest)
+}
+
+// stands says whether a recording has its manifest in a folder. That there is such a folder says nothing: a month that was dropped comes
+// back when calls are recorded under a wall clock that was put back.
+func (r *run) stands(ctx context.Context, name string, id keys.ID) bool {
+	if !r.v.Library.Months.Has(name) {
+		return false
+	}
+	f, release, err := r.v.Library.Months.Use(ctx, name, false)
+	if err != nil {
+		return false // it went just now, or says itself that it does not open
+	}
+	defer release()
+	_, err = f.Get(recording.ManifestKey(id))
+	return !errors.Is(err, folder.ErrMissing) // one that is altered stands there, and is told of there
 }
 
 func (r *run) wrap(what string, h *held, m *recording.Manifest) {
@@ -259,11 +275,34 @@ func (r *run) row(what string, m *recording.Manifest) {
 	}
 	row, ok := r.common.rows[m.ID]
 	r.claimed[m.ID] = true
+	if !ok && r.v.Unfiled != nil { // it may have been brought in since the rows were read
+		r.leaves.unrowed[m.ID] = what
+		return
+	}
 	if !ok {
-		r.find(Missing, what, "It is not in the catalogue: it can be played, and not be found. %s", meansRows)
+		r.rowMissing(what)
 		return
 	}
 	if row != rowSum(m.Row()) {
 		r.find(Altered, what, "Its row in the catalogue says something else than its manifest: %s", meansRows)
+	}
+}
+
+func (r *run) rowMissing(what string) {
+	r.find(Missing, what, "It is not in the catalogue: it can be played, and not be found. %s", meansRows)
+}
+
+// stillUnrowed asks the catalogue once more for what it did not have: what was recorded beside the vault is brought in at any time, its
+// manifest first and its row a moment later.
+func (r *run) stillUnrowed() {
+	missing := slices.SortedFunc(maps.Keys(r.leaves.unrowed), inOrder)
+	if len(missing) == 0 {
+		return
+	}
+	have := r.v.Catalog.Have(missing...)
+	for _, id := range missing {
+		if !have[id] && !r.young(id) && !r.v.Library.Gone(id) {
+			r.rowMissing(r.leaves.unrowed[id])
+		}
 	}
 }
