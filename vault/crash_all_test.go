@@ -253,6 +253,7 @@ func (e *everything) holds(round int) {
 	}
 	e.whole(round, len(rows))
 	e.Stop()
+	e.t.Logf("round %d: %d calls there, %d gone", round, len(rows), len(e.gone)) // all rounds take minutes on a busy machine
 	if e.t.Failed() {
 		e.t.FailNow()
 	}

@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"linekeep/vault/folder"
@@ -11,6 +12,10 @@ import (
 // claimTime is how long whoever wants a folder waits until those it was lent to give it back. They look after each minute of
 // sound that they read, which takes a slow disk a tenth of a second; a log that is being hashed takes it a second or two.
 const claimTime = 3 * time.Second
+
+// briefTime is how long they wait for somebody who does not give way. Most read for a moment: a list of a month, a recording that is
+// carried elsewhere. Whoever listens for an hour is not waited for.
+const briefTime = 300 * time.Millisecond
 
 // Loan is a folder that was lent to somebody who reads for hours, and lets go of it when it is wanted.
 type Loan struct {
@@ -51,8 +56,8 @@ func (l *Loan) Return() {
 }
 
 // claim has those who were lent a folder give it back: nil = nobody has it open, or fits says that they may keep it as it is.
-// Errors: folder.ErrBusy where somebody else reads in it, and where it does not come back in time. The lock is held, but
-// while it waits.
+// Somebody else who reads in it is given a moment to end. Errors: folder.ErrBusy where it does not come back in time. The lock is held,
+// but while it waits.
 func (m *Months) claim(ctx context.Context, name string, fits func(*month) bool) error {
 	free := func(mo *month) bool { return mo == nil || mo.users == 0 || fits(mo) }
 	mo := m.open[name]
@@ -66,14 +71,18 @@ func (m *Months) claim(ctx context.Context, name string, fits func(*month) bool)
 		}
 		m.tell()
 	}()
-	late := time.NewTimer(claimTime)
+	late, brief := time.NewTimer(claimTime), time.NewTimer(briefTime)
 	defer late.Stop()
+	defer brief.Stop()
 	for ; !free(mo); mo = m.open[name] {
-		if mo.lent == 0 {
-			return folder.ErrBusy
+		until := brief.C
+		if mo.lent > 0 {
+			until = late.C
+			mo.ask()
 		}
-		mo.ask()
-		if err := m.await(ctx, late.C); err != nil {
+		if err := m.await(ctx, until); errors.Is(err, folder.ErrBusy) {
+			return err
+		} else if err != nil {
 			return errors.Join(folder.ErrBusy, err)
 		}
 	}
@@ -88,7 +97,7 @@ func (mo *month) ask() {
 	}
 }
 
-var errLate = errors.New("library: it was not given back in time")
+var errLate = fmt.Errorf("%w: it was not given back in time", folder.ErrBusy)
 
 // await waits until something changes hands. The lock is held before and after.
 func (m *Months) await(ctx context.Context, late <-chan time.Time) error {

@@ -107,7 +107,7 @@ func (m *Months) Names() ([]string, error) {
 }
 
 // Use lends a folder until release is called. For reading, a folder that is not there is folder.ErrMissing. For writing, those who
-// Borrow it give way; while anybody else reads in it, it is folder.ErrBusy.
+// Borrow it give way; while anybody else reads in it for longer than a moment, it is folder.ErrBusy.
 func (m *Months) Use(ctx context.Context, name string, write bool) (f *folder.Folder, release func(), err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

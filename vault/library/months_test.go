@@ -207,3 +207,22 @@ func TestAReaderWhoDoesNotGiveWayIsNotWaitedForForLong(t *testing.T) {
 	}
 	l.Return()
 }
+
+// TestWhoeverWantsToWriteWaitsAMomentForAReader: most read for a moment, and nobody need be told of that.
+func TestWhoeverWantsToWriteWaitsAMomentForAReader(t *testing.T) {
+	now := time.Now()
+	m := newMonths(t, &now)
+	const name = "calls/standard/2026-11"
+	_, release := use(t, m, name, true)
+	release()
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, done := use(t, m, name, false)
+	time.AfterFunc(briefTime/10, done)
+	_, release, err := m.Use(t.Context(), name, true)
+	if err != nil {
+		t.Fatalf("writing beside somebody who reads for a moment: %v", err)
+	}
+	release()
+}

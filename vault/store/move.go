@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"linekeep/vault/recording"
-	"log/slog"
 	"path"
 	"slices"
 	"time"
@@ -45,9 +44,14 @@ func (s *Store) Run(ctx context.Context) error {
 // pass looks at every recording once.
 func (s *Store) pass(ctx context.Context) {
 	err := s.settle(ctx)
+	read := make(map[string]bool) // folders in which somebody reads: the others that go there would wait as long again
 	for _, r := range s.recordings() {
+		if read[r.folder] {
+			continue
+		}
 		if merr := s.move(ctx, r); merr != nil {
 			err = errors.Join(err, fmt.Errorf("recording %s: %w", r.id, merr))
+			read[r.folder] = errors.Is(merr, folder.ErrBusy)
 			if errors.Is(merr, folder.ErrFull) || ctx.Err() != nil {
 				break // the others would hear the same
 			}
@@ -60,24 +64,6 @@ func (s *Store) pass(ctx context.Context) {
 		err = errors.Join(err, s.months.Trim(ctx))
 	}
 	s.told(ctx, err)
-}
-
-// told keeps the newest reason why the mover does not get on, and logs it when it is another.
-func (s *Store) told(ctx context.Context, err error) {
-	if err != nil && ctx.Err() != nil {
-		return // the stop cut this pass short, and Run makes one more
-	}
-	why := ""
-	if err != nil {
-		why = err.Error()
-	}
-	s.mu.Lock()
-	changed := s.status.MoveError != why
-	s.status.MoveError = why
-	s.mu.Unlock()
-	if changed && why != "" {
-		s.cfg.Log.ErrorContext(ctx, "recordings wait in the journal", slog.Any("err", err))
-	}
 }
 
 func (s *Store) recordings() []*entry {

@@ -101,6 +101,7 @@ type Store struct {
 	vaultID [16]byte
 	months  *library.Months
 	trimmed time.Time     // by the mover
+	waited  int           // by the mover: passes in a row that somebody who reads held up
 	wake    chan struct{} // one pending word is enough: the mover looks at everything
 
 	commit sync.Mutex // one group at a time; before mu
