@@ -53,11 +53,7 @@ func (s *Store) Finish(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.order); n > 0 {
-		why := s.status.MoveError
-		if why == "" {
-			why = "somebody reads where they belong"
-		}
-		return fmt.Errorf("%d recordings could not be closed: %s", n, why)
+		return fmt.Errorf("%d recordings could not be closed: %s", n, s.status.MoveError)
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"linekeep/vault/recording"
+	"log/slog"
 	"path"
 	"slices"
 	"time"
@@ -13,6 +13,7 @@ import (
 	"linekeep/vault/folder"
 	"linekeep/vault/journal"
 	"linekeep/vault/keys"
+	"linekeep/vault/recording"
 )
 
 // ErrNotKept reports that what was written to a month's folder did not come back from it. The journal still has it.
@@ -44,14 +45,9 @@ func (s *Store) Run(ctx context.Context) error {
 // pass looks at every recording once.
 func (s *Store) pass(ctx context.Context) {
 	err := s.settle(ctx)
-	read := make(map[string]bool) // folders in which somebody reads: the others that go there would wait as long again
 	for _, r := range s.recordings() {
-		if read[r.folder] {
-			continue
-		}
 		if merr := s.move(ctx, r); merr != nil {
 			err = errors.Join(err, fmt.Errorf("recording %s: %w", r.id, merr))
-			read[r.folder] = errors.Is(merr, folder.ErrBusy)
 			if errors.Is(merr, folder.ErrFull) || ctx.Err() != nil {
 				break // the others would hear the same
 			}
@@ -64,6 +60,24 @@ func (s *Store) pass(ctx context.Context) {
 		err = errors.Join(err, s.months.Trim(ctx))
 	}
 	s.told(ctx, err)
+}
+
+// told keeps the newest reason why the mover does not get on, and logs it when it is another. Of somebody who reads it tells once that lasts.
+func (s *Store) told(ctx context.Context, err error) {
+	if err != nil && ctx.Err() != nil {
+		return // the stop cut this pass short, and Run makes one more
+	}
+	why := ""
+	if !s.patience.Bears(err, errUncompared) && err != nil {
+		why = err.Error()
+	}
+	s.mu.Lock()
+	changed := s.status.MoveError != why
+	s.status.MoveError = why
+	s.mu.Unlock()
+	if changed && why != "" {
+		s.cfg.Log.ErrorContext(ctx, "recordings wait in the journal", slog.Any("err", err))
+	}
 }
 
 func (s *Store) recordings() []*entry {

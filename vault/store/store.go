@@ -97,12 +97,12 @@ type Config struct {
 
 // Store is the open store of a vault.
 type Store struct {
-	cfg     Config
-	vaultID [16]byte
-	months  *library.Months
-	trimmed time.Time     // by the mover
-	waited  int           // by the mover: passes in a row that somebody who reads held up
-	wake    chan struct{} // one pending word is enough: the mover looks at everything
+	cfg      Config
+	vaultID  [16]byte
+	months   *library.Months
+	patience library.Patience // the mover's
+	trimmed  time.Time        // by the mover
+	wake     chan struct{}    // one pending word is enough: the mover looks at everything
 
 	commit sync.Mutex // one group at a time; before mu
 	batch  batch
