@@ -117,9 +117,9 @@ func (s *Store) sayOwed(ctx context.Context) error {
 	for _, r := range s.calls {
 		owed = owed || r.closing != nil
 	}
-	idle := s.cfg.Clock().Sub(s.appended) >= MovePeriod
+	owed = owed && s.cfg.Clock().Sub(s.appended) >= MovePeriod // a group came by else
 	s.mu.Unlock()
-	if !owed || !idle {
+	if !owed {
 		return nil
 	}
 	s.commit.Lock()
@@ -137,11 +137,8 @@ func (s *Store) move(ctx context.Context, r *entry) error {
 		return errUncompared
 	}
 	if !r.known {
-		if err := s.recall(ctx, r); err != nil {
-			return err
-		}
-		if !r.known {
-			return nil // beyond help; reported
+		if err := s.recall(ctx, r); err != nil || !r.known {
+			return err // nil: beyond help; reported
 		}
 	}
 	// Asked before the tracks are looked at: a closing that comes while they are brings last segments with it.
