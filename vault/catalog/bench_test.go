@@ -82,21 +82,21 @@ func questions() []question {
 	end := num(77)[len(num(77))-4:]
 	backwards := []byte(end)
 	slices.Reverse(backwards)
-	ending := fmt.Sprintf("reversed>='%s' and reversed<'%s:' order by start desc", backwards, backwards)
+	ending := fmt.Sprintf("reversed>='%s' and reversed<'%s:' order by start desc, id desc", backwards, backwards)
 	return []question{
-		{"50 newest", catalog.Query{Limit: 50}, "1 order by start desc limit 50", 0},
+		{"50 newest", catalog.Query{Limit: 50}, "1 order by start desc, id desc limit 50", 0},
 		{"three criteria, 50 newest", catalog.Query{Lines: []string{"line-3"}, Direction: &in, MinDuration: 590 * time.Second, Limit: 50},
-			three + " order by start desc limit 50", 8},
+			three + " order by start desc, id desc limit 50", 8},
 		{"full miss, three criteria", catalog.Query{Lines: []string{"line-3"}, Direction: &in, MinDuration: 300*time.Second + 1, MaxDuration: 300*time.Second + 2},
-			"line='line-3' and direction=1 and duration between 300000000001 and 300000000002 order by start desc", 20},
-		{"full miss, a number nobody has", catalog.Query{Numbers: []number.Pattern{{Text: "+441632960018"}}}, "number='+441632960018' order by start desc", 20},
-		{"full miss, a name nobody has", catalog.Query{Words: "nobody"}, "name like 'nobody%' or name like '% nobody%' order by start desc", 0},
-		{"one number, all", catalog.Query{Numbers: []number.Pattern{whole(77)}}, fmt.Sprintf("number='%s' order by start desc", num(77)), 0},
+			"line='line-3' and direction=1 and duration between 300000000001 and 300000000002 order by start desc, id desc", 20},
+		{"full miss, a number nobody has", catalog.Query{Numbers: []number.Pattern{{Text: "+441632960018"}}}, "number='+441632960018' order by start desc, id desc", 20},
+		{"full miss, a name nobody has", catalog.Query{Words: "nobody"}, "name like 'nobody%' or name like '% nobody%' order by start desc, id desc", 0},
+		{"one number, all", catalog.Query{Numbers: []number.Pattern{whole(77)}}, fmt.Sprintf("number='%s' order by start desc, id desc", num(77)), 0},
 		{"number suffix, all", catalog.Query{Numbers: []number.Pattern{{Text: line.Number(end), Part: number.End}}}, ending, 0},
 		{"number suffix, 50 newest", catalog.Query{Numbers: []number.Pattern{{Text: line.Number(end), Part: number.End}}, Limit: 50},
 			ending + " limit 50", 0},
-		{"one person, 3 numbers and 2 extensions, 50 newest", catalog.Query{Person: person, Limit: 50}, "(" + personSQL + ") order by start desc limit 50", 0},
-		{"one person, 3 numbers and 2 extensions, all", catalog.Query{Person: person}, "(" + personSQL + ") order by start desc", 0},
+		{"one person, 3 numbers and 2 extensions, 50 newest", catalog.Query{Person: person, Limit: 50}, "(" + personSQL + ") order by start desc, id desc limit 50", 0},
+		{"one person, 3 numbers and 2 extensions, all", catalog.Query{Person: person}, "(" + personSQL + ") order by start desc, id desc", 0},
 	}
 }
 
