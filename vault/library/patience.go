@@ -24,7 +24,7 @@ func (p *Patience) Bears(err, also error) bool {
 }
 
 func awaited(err, also error) bool {
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each of those it joins is looked at
+	if many, ok := err.(interface{ Unwrap() []error }); ok { // each of those it joins is looked at
 		return !slices.ContainsFunc(many.Unwrap(), func(e error) bool { return !awaited(e, also) })
 	}
 	if one := errors.Unwrap(err); one != nil {
