@@ -123,6 +123,9 @@ func harmFile(t *testing.T, dir, file string, random *rand.Rand) (what string, w
 		if file == "ballast" && !strings.Contains(what, "flipped") {
 			return true // a full disk takes it, and the next start makes it
 		}
+		if part(file) == "journal" && strings.Contains(what, "is cut") && len(r.Findings) == 0 {
+			return true // what a power cut leaves; all that stood there may have been filed, and then nothing is lost
+		}
 		return slices.ContainsFunc(r.Findings, func(f check.Finding) bool {
 			return slices.ContainsFunc(means()[part(file)], func(s string) bool { return strings.Contains(f.Text, s) })
 		})

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"linekeep/vault/folder"
+	"linekeep/vault/folder/guard"
 	"linekeep/vault/keys"
 )
 
@@ -194,4 +195,51 @@ func harmed(t *testing.T, o folder.Options, harm func(dir string) error) verdict
 		t.Fatal(err)
 	}
 	return examine(t, o2)
+}
+
+// Badger numbers the logs of its memtables anew once none is left; a list from before the cut knows another file of that name.
+func TestALogMadeAnewUnderAnOldNameIsNotTakenForTheOld(t *testing.T) {
+	o, _ := cutFolder(t)
+	mems, err := filepath.Glob(filepath.Join(o.Path, "*.mem"))
+	if err != nil || len(mems) == 0 {
+		t.Fatalf("logs of memtables: %v, %v", mems, err)
+	}
+	for _, name := range mems { // as after a flush, when the kill comes before the list is made
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := o.Key
+	g, err := guard.Open(t.Context(), guard.Options{Name: o.Name, Path: o.Path, Cloak: key.Derive("folder cloak"), List: key.Derive("folder list"), Mapped: 1 << 20, Log: o.Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Release(); err != nil { // killed as Badger has made the log and before it is listed
+		t.Fatal(err)
+	}
+	for length := range int64(30) {
+		cut := o
+		cut.Path = filepath.Join(t.TempDir(), "cut")
+		if err := os.CopyFS(cut.Path, os.DirFS(o.Path)); err != nil {
+			t.Fatal(err)
+		}
+		head := bytes.Repeat([]byte{7}, int(min(length, 20)))
+		clear(head[:min(len(head), 8)]) // the number of its key
+		path := filepath.Join(cut.Path, filepath.Base(mems[0]))
+		if err := os.WriteFile(path, head, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if length > 20 {
+			if err := os.Truncate(path, length*100); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := mustOpen(t, cut)
+		for _, err := range f.Findings() {
+			if strings.Contains(err.Error(), ".mem") {
+				t.Errorf("%d bytes written: %v", length, err)
+			}
+		}
+		mustClose(t, f)
+	}
 }

@@ -253,6 +253,9 @@ func (g *Guard) recoverLogs(ctx context.Context) error {
 	if err := g.nameBrokenMemLogs(); err != nil {
 		return err
 	}
+	if err := g.forgetGoneMemLogs(); err != nil {
+		return err
+	}
 	return g.trimLogs()
 }
 

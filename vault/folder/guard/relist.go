@@ -140,6 +140,26 @@ func (g *Guard) storeList(l list) error {
 	return nil
 }
 
+// forgetGoneMemLogs takes the logs of memtables that have become tables out of the list. With none left Badger begins to number
+// them anew, and a list that still knew the old 00001.mem would give its first bytes to the new one after the next cut: then
+// nothing in that could be read.
+func (g *Guard) forgetGoneMemLogs() error {
+	if g.list.seq == 0 {
+		return nil // there is no list
+	}
+	l := list{seq: g.list.seq + 1, commits: g.list.commits}
+	for _, it := range g.list.items {
+		there, err := exists(g.at(it.name))
+		if err != nil {
+			return err
+		}
+		if there || it.kind != badgerfile.KindMemLog {
+			l.items = append(l.items, it)
+		}
+	}
+	return g.storeList(l)
+}
+
 // Stale says whether files came or went since the list was made.
 func (g *Guard) Stale() (bool, error) {
 	names, err := g.names()
