@@ -65,6 +65,7 @@ type Transition struct {
 	Kind    Kind
 	At      line.Position
 	Trigger segment.Trigger // of a Begin
+	First   bool            // of a Begin: it is the call's first, so what is seen and what is recorded can be compared
 	Reason  segment.Reason  // of an End, and of a Failed
 	Call    Facts           // what is known at this moment; whole at the End
 }

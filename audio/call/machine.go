@@ -115,6 +115,9 @@ func (m *Machine) State() State {
 // Up says whether a recording is open, and where it began.
 func (m *Machine) Up() (line.Position, bool) { return m.open.begin, m.open.up }
 
+// Waits says whether a call was seen that is neither recorded nor over yet.
+func (m *Machine) Waits() bool { return m.open.waiting }
+
 // Counts are the totals so far.
 func (m *Machine) Counts() Counts { return m.counts }
 
@@ -296,7 +299,7 @@ func (m *Machine) begin(at line.Position, trigger segment.Trigger) {
 	m.open = recording{up: true, begin: at, digitAt: m.pos}
 	m.sound.lost = 0 // whatever began it was a sign of life
 	m.counts.Began++
-	m.out = append(m.out, Transition{Kind: Begin, At: m.open.begin, Trigger: trigger})
+	m.out = append(m.out, Transition{Kind: Begin, At: m.open.begin, Trigger: trigger, First: true})
 }
 
 // carryOn ends the recording at its longest and begins another at the same place, so that no sample is lost or doubled.

@@ -41,6 +41,7 @@ func (m *Machine) apply(e line.Event) {
 	case line.Held:
 		m.sure = true
 		m.end(m.pos, segment.EndHeld)
+		m.fail(segment.EndHeld) // a call held before its answer left nothing but that it was
 		m.open, m.held = recording{}, e.Call
 	case line.Retrieved:
 		m.retrieved(e)

@@ -80,5 +80,5 @@ func (m *Machine) retrieved(e line.Event) {
 	m.held = 0
 	m.begin(e.At, segment.ByRetrieve)
 	m.open.call.Answered, m.open.call.Direction = known, e.Direction
-	m.out[len(m.out)-1].Call = m.open.call
+	m.out[len(m.out)-1].Call, m.out[len(m.out)-1].First = m.open.call, !known
 }

@@ -51,17 +51,35 @@ func (l *lane) learn(f call.Facts) {
 
 // keeps says whether a recording begins; if not, why is counted.
 func (l *lane) keeps(m *call.Transition) bool {
-	first := m.Trigger != segment.ByLength && m.Trigger != segment.ByRequest && (m.Trigger != segment.ByRetrieve || l.recs[l.now].closing.Reason != segment.EndHeld)
 	l.left = l.rule.Of(m.Call, l.asked.Load())
 	if l.left != rule.Record {
 		l.facts = m.Call
-		if first {
-			l.board.leave(l.left)
+		if m.First {
+			l.board.leave(l.left, again(m))
 		}
 		return false
 	}
-	l.board.begin(first, m.Trigger == segment.ByRequest)
+	l.board.begin(m)
 	return true
+}
+
+// again says that a call was up before it was seen here: it may have been counted already.
+func again(m *call.Transition) bool {
+	return m.First && (m.Trigger == segment.ByRestart || m.Trigger == segment.ByReconnect)
+}
+
+// open is how many calls were seen of which nothing has become yet.
+func (l *lane) open() uint64 {
+	n := uint64(0)
+	if l.machine.Waits() {
+		n++
+	}
+	for i := range l.marks {
+		if m := &l.marks[i]; m.Kind == call.Begin && m.First {
+			n++
+		}
+	}
+	return n
 }
 
 // exclude ends the recording of a call that should not have been one: a number is known by now. What of it is not cut is let
@@ -96,7 +114,7 @@ func (l *lane) grant() {
 // fail makes the entry of a call that came to nothing.
 func (l *lane) fail(t *call.Transition) {
 	if v := l.rule.Of(t.Call, false); v != rule.Record {
-		l.board.leave(v)
+		l.board.leave(v, false)
 		return
 	}
 	if len(l.failed) == maxFailed {
@@ -106,6 +124,7 @@ func (l *lane) fail(t *call.Transition) {
 	m := call.Transition{Trigger: segment.BySignal, Call: t.Call}
 	o := l.opening(&m, l.timeAt(t.At), 0)
 	o.Parties = nil
+	l.board.next.Entries++
 	l.failed = append(l.failed, failure{o, closing(o.Call, l.heard, t.Reason, t.Call)})
 }
 
@@ -124,44 +143,37 @@ func (l *lane) cutFailed(b *batch) {
 	l.failed = l.failed[:0]
 }
 
-// leave counts a call that is not recorded.
-func (b *board) leave(v rule.Verdict) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.status.Left[v%Verdicts]++
+// leave counts a call that is not recorded. What is counted here is shown all at once, by publish: so the sums agree at every moment.
+func (b *board) leave(v rule.Verdict, again bool) {
+	b.next.Left[v%Verdicts]++
+	if again {
+		b.next.Again++
+	}
 }
 
 // begin counts a recording. The first of a call counts the call; one that was asked for takes it from those not asked for.
-func (b *board) begin(first, asked bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.status.Began++
-	if first || asked {
-		b.status.Calls++
+func (b *board) begin(m *call.Transition) {
+	b.next.Began++
+	asked := m.Trigger == segment.ByRequest
+	if m.First || asked {
+		b.next.Calls++
 	}
 	if asked {
-		b.status.Left[rule.NotAsked]--
+		b.next.Left[rule.NotAsked]--
+	}
+	if again(m) {
+		b.next.Again++
 	}
 }
 
 // exclude counts a call that was recorded and is not to be.
 func (b *board) exclude(v rule.Verdict) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.status.Calls--
-	b.status.Left[v%Verdicts]++
-	b.status.Ended++
+	b.next.Calls--
+	b.next.Left[v%Verdicts]++
+	b.next.Ended++
 }
 
-func (b *board) end() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.status.Ended++
-}
+func (b *board) end() { b.next.Ended++ }
 
 // unfiled counts a call that came to nothing and has no entry.
-func (b *board) unfiled() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.status.Unfiled++
-}
+func (b *board) unfiled() { b.next.Unfiled++ }

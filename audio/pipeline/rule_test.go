@@ -124,3 +124,45 @@ func TestACallThatCameToNothingIsAnEntryWithoutSound(t *testing.T) {
 		}
 	})
 }
+
+// sums says whether everything a line saw is accounted for.
+func sums(s LineStatus) bool {
+	left := uint64(0)
+	for _, n := range s.Left {
+		left += n
+	}
+	return s.Seen == s.Calls+s.Entries+s.Unfiled+left+s.Open
+}
+
+func TestP02_WhatALineSawIsAccountedForAtEveryMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := hooked().say(false, 20*time.Second)
+		l.signal(line.Ringing, 4000).signal(line.Released, 12_000) // missed
+		l.signal(line.Seized, 16_000).number(private, 40_000).signal(line.Released, 48_000)
+		l.signal(line.Seized, 56_000).signal(line.Held, 64_000).signal(line.Retrieved, 72_000).signal(line.Released, 80_000)
+		l.signal(line.Ringing, 88_000).number(private, 90_000).signal(line.Released, 96_000) // missed, and excluded
+		l.signal(line.Seized, 120_000).signal(line.Released, 144_000)
+		for i := range l.events {
+			if k := l.events[i].Kind; k == line.Held || k == line.Retrieved {
+				l.events[i].Call = 7
+			}
+		}
+		moments := 0
+		run(t, ruled(l, rule.Rule{}, 2*time.Second), newMemSink(t), stampEncoder, 0, func(p *Pipeline) {
+			for range 21 * 8 {
+				wait(125 * time.Millisecond)
+				if s := p.Status(nil)[0]; !sums(s) {
+					t.Fatalf("after %v: %+v", time.Since(l.start), s)
+				} else if s.Open > 0 {
+					moments++
+				}
+			}
+			if s := p.Status(nil)[0]; s.Seen != 5 || s.Calls != 2 || s.Entries != 1 || s.Left[rule.Excluded] != 2 || s.Began != 4 || s.Ended != 4 {
+				t.Errorf("at the end: %+v", s)
+			}
+		})
+		if moments == 0 {
+			t.Error("no call was ever open: the lookback should keep it so")
+		}
+	})
+}

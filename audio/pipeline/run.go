@@ -107,6 +107,7 @@ func (p *Pipeline) finish(ctx context.Context) {
 		for _, l := range p.lanes {
 			if l.caughtUp {
 				l.stop(p.crew.workers[0])
+				l.publish(p.clock())
 			}
 		}
 		p.cut()

@@ -51,21 +51,31 @@ type Side struct {
 	Peak  float64 // of the highest sample
 }
 
-// LineStatus is one line at one moment. It says nothing of any call but that there is one.
+// LineStatus is one line at one moment. It says nothing of any call but that there is one. At every moment
+//
+//	Seen = Calls + Entries + Unfiled + all of Left + Open
 type LineStatus struct {
-	ID        string
-	State     State
-	Since     time.Time // of the state
-	Sides     []Side    // one for each channel
-	Seen      uint64    // calls, since the program started; Calls, Missed and Left are what became of them
-	Began     uint64    // recordings
-	Ended     uint64
-	Calls     uint64               // that are recorded, or were: a call of two recordings is one
-	Missed    uint64               // that came to nothing, and are entries without sound, or Left
-	Left      [Verdicts]uint64     // that are not recorded, by rule.Verdict
-	Unfiled   uint64               // calls that came to nothing for which there was no entry left
+	ID     string
+	State  State
+	Since  time.Time // of the state
+	Sides  []Side    // one for each channel
+	Seen   uint64    // calls, since the program started; what became of them is Calls to Open
+	Missed uint64    // that came to nothing, whatever became of their entries
+	Counted
 	Lost      [Causes]line.Samples // by segment.Cause: from a driver always, from the stages after it while recording
 	LastFrame time.Time            // when the newest sound was captured
+}
+
+// Counted is what became of the calls of a line.
+type Counted struct {
+	Began   uint64 // recordings
+	Ended   uint64
+	Calls   uint64           // that are recorded, or were: a call of two recordings is one
+	Entries uint64           // that came to nothing, and are entries without sound
+	Left    [Verdicts]uint64 // that are not recorded, by rule.Verdict
+	Unfiled uint64           // that came to nothing, and for which there was no entry left
+	Open    uint64           // that were seen, and of which nothing has become yet
+	Again   uint64           // of all these: were up already when the line was first heard, or heard again, and may be counted twice
 }
 
 // Totals is what became of the groups.
@@ -101,6 +111,7 @@ func (p *Pipeline) Totals() Totals {
 type board struct {
 	mu       sync.Mutex
 	status   LineStatus
+	next     Counted // the lane's own, shown by publish
 	sides    [line.MaxChannels]Side
 	channels int
 	lost     [Causes]atomic.Int64
@@ -164,7 +175,8 @@ func (l *lane) publish(now time.Time) {
 	if s.State != state || s.Since.IsZero() {
 		s.State, s.Since = state, now
 	}
-	s.Seen, s.Missed = counts.Seen, counts.Missed
+	b.next.Open = l.open()
+	s.Seen, s.Missed, s.Counted = counts.Seen, counts.Missed, b.next
 	s.LastFrame = l.lastFrame
 	if l.levels.any {
 		b.sides = l.levels.sides

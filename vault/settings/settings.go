@@ -124,6 +124,26 @@ func (f *Folder) Save(name string, value []byte) error {
 	return nil
 }
 
+// Names are those of all values that are kept.
+func (f *Folder) Names() ([]string, error) {
+	names, err := f.pair.List()
+	if err != nil {
+		return nil, fmt.Errorf("list the settings: %w", err)
+	}
+	return names, nil
+}
+
+// Remove lets a value go, both its copies: nil = gone, also where there was none.
+func (f *Folder) Remove(name string) error {
+	if err := valid(name); err != nil {
+		return err
+	}
+	if err := f.pair.Remove(name); err != nil {
+		return fmt.Errorf("remove the setting %s: %w", name, err)
+	}
+	return nil
+}
+
 // open reads a file's bytes.
 func (f *Folder) open(name string, file []byte) ([]byte, error) {
 	boxed, ok := bytes.CutPrefix(file, []byte(head))

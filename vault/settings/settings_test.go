@@ -194,3 +194,28 @@ func TestVerifyNamesEachCopyThatIsNotWhatWasSaved(t *testing.T) {
 		}
 	}
 }
+
+func TestARemovedValueIsGoneInBothCopiesAndTheOthersStay(t *testing.T) {
+	dir, key := t.TempDir(), keys.NewKey()
+	f := open(t, dir, 1, key)
+	for _, name := range []string{"a", "b"} {
+		if err := f.Save(name, []byte(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := f.Remove("a"); err != nil {
+			t.Fatalf("Remove: %v", err)
+		}
+	}
+	names, err := f.Names()
+	if err != nil || len(names) != 1 || names[0] != "b" {
+		t.Errorf("Names: %v, %v", names, err)
+	}
+	if _, err := open(t, dir, 1, key).Load("a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Load of what was removed: %v", err)
+	}
+	if err := f.Remove("../b"); err == nil {
+		t.Error("a name that leads out of the folder was taken")
+	}
+}

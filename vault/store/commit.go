@@ -200,6 +200,9 @@ func (s *Store) sealSegment(b *batch, seg *segment.Segment) {
 	if r == nil || !r.data.here {
 		s.mu.Lock()
 		s.status.Lost += seg.Len
+		if w := s.waiting[seg.Call]; w != nil && seg.Party != segment.Caller { // both parties lose it at once
+			s.refuse(w.opening.Line, Refusal{Lost: line.Samples(seg.Packets()) * line.FrameSamples})
+		}
 		s.mu.Unlock()
 		return
 	}
@@ -228,9 +231,12 @@ func (s *Store) sealSegment(b *batch, seg *segment.Segment) {
 func (s *Store) close(c *segment.Closing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.waiting[c.Call] != nil {
+	if w := s.waiting[c.Call]; w != nil {
 		delete(s.waiting, c.Call)
 		s.status.Refused++
+		if w.opening.Continues == 0 && c.Reason != segment.EndExcluded {
+			s.refuse(w.opening.Line, Refusal{Calls: 1})
+		}
 		return
 	}
 	r := s.calls[c.Call]

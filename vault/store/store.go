@@ -144,19 +144,26 @@ type Cut struct {
 
 // Status is how the store stands.
 type Status struct {
-	LastStored time.Time     // when sound was last stored
-	Lag        time.Duration // heard to stored, of the oldest sound in the newest group
-	LongestLag time.Duration // since the start
-	Up         int           // calls being stored
-	Unfiled    int           // recordings not yet filed, those that are up included
-	Waiting    int           // calls that are up and are not stored for want of room or of a key
-	Refused    uint64        // calls that ended without anything of them stored
-	Failed     uint64        // groups of which nothing counted
-	Lost       line.Samples  // sound of calls while they waited
-	Filed      uint64        // recordings filed since the start
-	MoveError  string        // why the mover does not get on; empty when it does
-	Journal    int64         // bytes in the journal, those of its grace included
+	LastStored time.Time          // when sound was last stored
+	Lag        time.Duration      // heard to stored, of the oldest sound in the newest group
+	LongestLag time.Duration      // since the start
+	Up         int                // calls being stored
+	Unfiled    int                // recordings not yet filed, those that are up included
+	Waiting    int                // calls that are up and are not stored for want of room or of a key
+	Refused    uint64             // calls that ended without anything of them stored
+	Refusals   map[string]Refusal // by line: what was not stored of its calls for want of room or of a key; never changed once given out
+	Failed     uint64             // groups of which nothing counted
+	Lost       line.Samples       // sound of calls while they waited
+	Filed      uint64             // recordings filed since the start
+	MoveError  string             // why the mover does not get on; empty when it does
+	Journal    int64              // bytes in the journal, those of its grace included
 	Written    journal.Written
+}
+
+// Refusal is what was not stored of a line's calls, since the start.
+type Refusal struct {
+	Calls uint64       // of which nothing was; excluded ones, and further recordings of a call, are not counted
+	Lost  line.Samples // sound
 }
 
 // entry is a recording from its opening until it is filed.
