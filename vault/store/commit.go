@@ -14,6 +14,7 @@ import (
 	"linekeep/vault/library"
 	"linekeep/vault/recording"
 	"linekeep/vault/seal"
+	"linekeep/vault/store/refusal"
 )
 
 // dataKey is the key of a call that is up, or none.
@@ -27,12 +28,6 @@ func (d *dataKey) wipe() {
 		d.key.Wipe()
 	}
 	*d = dataKey{}
-}
-
-// waiting is a call that has begun and has no slot yet.
-type waiting struct {
-	opening segment.Opening
-	told    bool
 }
 
 // batch is what one group puts into the journal. Its buffers are used again.
@@ -75,10 +70,8 @@ func (s *Store) Commit(ctx context.Context, g *segment.Group) error {
 	b := &s.batch
 	b.reset()
 	for i := range g.Openings {
-		o := g.Openings[i]
-		o.Parties = slices.Clone(o.Parties)
 		s.mu.Lock()
-		s.waiting[o.Call] = &waiting{opening: o}
+		s.waiting[g.Openings[i].Call] = refusal.Wait(g.Openings[i])
 		s.mu.Unlock()
 	}
 	s.openWaiting(ctx, b)
@@ -110,12 +103,12 @@ func (s *Store) openWaiting(ctx context.Context, b *batch) {
 		err := may
 		var r *entry
 		if err == nil {
-			r, err = s.begin(ctx, w.opening)
+			r, err = s.begin(ctx, w.Opening)
 		}
 		if err != nil {
-			if !w.told {
-				w.told = true
-				s.cfg.Log.ErrorContext(ctx, "a call is not being stored", slog.String("line", w.opening.Line), slog.Any("err", err))
+			if !w.Told {
+				w.Told = true
+				s.cfg.Log.ErrorContext(ctx, "a call is not being stored", slog.String("line", w.Opening.Line), slog.Any("err", err))
 			}
 			continue
 		}
@@ -200,9 +193,7 @@ func (s *Store) sealSegment(b *batch, seg *segment.Segment) {
 	if r == nil || !r.data.here {
 		s.mu.Lock()
 		s.status.Lost += seg.Len
-		if w := s.waiting[seg.Call]; w != nil && seg.Party != segment.Caller { // both parties lose it at once
-			s.refuse(w.opening.Line, Refusal{Lost: line.Samples(seg.Packets()) * line.FrameSamples})
-		}
+		s.status.Refusals = s.status.Refusals.Sound(s.waiting[seg.Call], seg)
 		s.mu.Unlock()
 		return
 	}
@@ -234,9 +225,7 @@ func (s *Store) close(c *segment.Closing) {
 	if w := s.waiting[c.Call]; w != nil {
 		delete(s.waiting, c.Call)
 		s.status.Refused++
-		if w.opening.Continues == 0 && c.Reason != segment.EndExcluded {
-			s.refuse(w.opening.Line, Refusal{Calls: 1})
-		}
+		s.status.Refusals = s.status.Refusals.End(w, c)
 		return
 	}
 	r := s.calls[c.Call]

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"linekeep/vault/folder"
@@ -92,15 +91,4 @@ func (s *Store) discardIn(ctx context.Context, name string, ids []keys.ID) error
 		s.mu.Unlock()
 	}
 	return nil
-}
-
-// refuse counts what is not stored of a line. mu is held.
-func (s *Store) refuse(id string, more Refusal) {
-	all := maps.Clone(s.status.Refusals)
-	if all == nil {
-		all = make(map[string]Refusal)
-	}
-	r := all[id]
-	all[id] = Refusal{Calls: r.Calls + more.Calls, Lost: r.Lost + more.Lost}
-	s.status.Refusals = all
 }

@@ -32,6 +32,7 @@ import (
 	"linekeep/vault/keys"
 	"linekeep/vault/library"
 	"linekeep/vault/recording"
+	"linekeep/vault/store/refusal"
 )
 
 const (
@@ -110,16 +111,16 @@ type Store struct {
 	number uint32
 
 	mu       sync.Mutex
-	calls    map[segment.Call]*entry   // up, in this run
-	waiting  map[segment.Call]*waiting // begun, and not yet opened for want of room
-	unfiled  map[keys.ID]*entry        // everything that is not filed yet
-	order    []*entry                  // unfiled, oldest first
-	ended    []endedCall               // bounded by rememberedCalls
-	cut      []Cut                     // ended by a stop or a power cut, open to be continued
-	stopped  []Cut                     // ended by this stop; see Stopped
-	done     []keys.ID                 // filed, not yet said so in the journal
-	counters map[string]uint64         // commits by folder
-	grace    []journal.Record          // of recordings filed before this start, until the folders are compared
+	calls    map[segment.Call]*entry           // up, in this run
+	waiting  map[segment.Call]*refusal.Waiting // begun, and not yet opened for want of room
+	unfiled  map[keys.ID]*entry                // everything that is not filed yet
+	order    []*entry                          // unfiled, oldest first
+	ended    []endedCall                       // bounded by rememberedCalls
+	cut      []Cut                             // ended by a stop or a power cut, open to be continued
+	stopped  []Cut                             // ended by this stop; see Stopped
+	done     []keys.ID                         // filed, not yet said so in the journal
+	counters map[string]uint64                 // commits by folder
+	grace    []journal.Record                  // of recordings filed before this start, until the folders are compared
 	findings []error
 	clean    bool // the last run closed the vault
 	// uncompared are folders, with their commits as the journal has them, that were not looked at since the start;
@@ -144,26 +145,20 @@ type Cut struct {
 
 // Status is how the store stands.
 type Status struct {
-	LastStored time.Time          // when sound was last stored
-	Lag        time.Duration      // heard to stored, of the oldest sound in the newest group
-	LongestLag time.Duration      // since the start
-	Up         int                // calls being stored
-	Unfiled    int                // recordings not yet filed, those that are up included
-	Waiting    int                // calls that are up and are not stored for want of room or of a key
-	Refused    uint64             // calls that ended without anything of them stored
-	Refusals   map[string]Refusal // by line: what was not stored of its calls for want of room or of a key; never changed once given out
-	Failed     uint64             // groups of which nothing counted
-	Lost       line.Samples       // sound of calls while they waited
-	Filed      uint64             // recordings filed since the start
-	MoveError  string             // why the mover does not get on; empty when it does
-	Journal    int64              // bytes in the journal, those of its grace included
+	LastStored time.Time     // when sound was last stored
+	Lag        time.Duration // heard to stored, of the oldest sound in the newest group
+	LongestLag time.Duration // since the start
+	Up         int           // calls being stored
+	Unfiled    int           // recordings not yet filed, those that are up included
+	Waiting    int           // calls that are up and are not stored for want of room or of a key
+	Refused    uint64        // calls that ended without anything of them stored
+	Refusals   refusal.All   // what was not stored, by line
+	Failed     uint64        // groups of which nothing counted
+	Lost       line.Samples  // sound of calls while they waited
+	Filed      uint64        // recordings filed since the start
+	MoveError  string        // why the mover does not get on; empty when it does
+	Journal    int64         // bytes in the journal, those of its grace included
 	Written    journal.Written
-}
-
-// Refusal is what was not stored of a line's calls, since the start.
-type Refusal struct {
-	Calls uint64       // of which nothing was; excluded ones, and further recordings of a call, are not counted
-	Lost  line.Samples // sound
 }
 
 // entry is a recording from its opening until it is filed.
@@ -218,7 +213,7 @@ func New(ctx context.Context, cfg Config, replay *journal.Replay) (*Store, error
 		cfg: cfg, vaultID: cfg.Keys.VaultID(), public: cfg.Public, number: cfg.Custody,
 		wake:    make(chan struct{}, 1),
 		calls:   make(map[segment.Call]*entry),
-		waiting: make(map[segment.Call]*waiting),
+		waiting: make(map[segment.Call]*refusal.Waiting),
 		unfiled: make(map[keys.ID]*entry), counters: make(map[string]uint64),
 		clean: replay.Clean, uncompared: make(map[string]uint64),
 	}

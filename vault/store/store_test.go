@@ -215,6 +215,17 @@ func TestANearlyFullDiskRefusesNewCallsOnly(t *testing.T) {
 	}
 }
 
+func TestP02_WhatIsNotStoredIsCountedByLine(t *testing.T) {
+	r := newRig(t)
+	r.guard.err = errors.New("low")
+	k := talk.New(1, time.Now())
+	r.speak(k, 4, true, true)
+	o := k.Groups(1, true, true)[0].Openings[0]
+	if got := r.store.Status().Refusals[o.Line]; got.Calls != 1 || got.Lost != 4*talk.Tick {
+		t.Errorf("of line %q: %+v, expected one call of %d samples", o.Line, got, 4*talk.Tick)
+	}
+}
+
 func TestOfAFailedGroupOnlyOpeningAndClosingCount(t *testing.T) {
 	r := newRig(t)
 	k := talk.New(1, time.Now())
