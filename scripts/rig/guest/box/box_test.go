@@ -186,7 +186,9 @@ func TestACallOnARealSoundCardIsRecordedFiledAndReadBack(t *testing.T) {
 	// All but the ends, where the encoder fades in and the card may start in the midst of a period.
 	like, at := likeness(heard, said[rateHz/2:len(said)-rateHz/2])
 	t.Logf("%s: %.1f s, %.3f alike at %.2f s", id, float64(len(heard))/rateHz, like, float64(at)/rateHz)
-	if like < 0.95 {
+	// Opus at 24 kbit/s gives 0.95 to 0.97 here. A starved machine's player stumbles now and then, and each stumble costs some
+	// hundredths; another sound, or the two sides changed over, is below 0.2.
+	if like < 0.85 {
 		t.Errorf("what came out of the vault is only %.3f like what was played", like)
 	}
 	if report, err := b.ctl("check"); err != nil {
