@@ -203,7 +203,7 @@ func (s *Source) Run(ctx context.Context) error {
 	}
 	for _, d := range s.devices {
 		for _, t := range d.taps {
-			t.end()
+			t.End()
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"linekeep/drivers/line"
 	"linekeep/drivers/line/alsa/decimate"
+	"linekeep/drivers/line/timeline"
 )
 
 const (
@@ -167,7 +168,7 @@ func (d *device) drain(ctx context.Context, clk clock, sure bool) {
 		if !pass {
 			return
 		}
-		clk.usual = d.gaps.usual()
+		clk.usual = d.gaps.Usual()
 		if lost > 0 {
 			d.lose(ctx, clk, lost)
 		}
@@ -189,7 +190,7 @@ func (d *device) lose(ctx context.Context, clk clock, n line.Samples) {
 	d.gaps.lost(n)
 	d.counts.gaps.Add(1)
 	for _, t := range d.taps {
-		t.lose(n, cause)
+		t.Lose(n, cause)
 	}
 	if !d.down {
 		d.say(ctx, clk, slog.LevelWarn, "sound was lost", slog.Int64("samples", int64(n)), slog.String("cause", cause.String()))
@@ -266,17 +267,21 @@ func (d *device) goDown(ctx context.Context, clk clock, why string) {
 	}
 	d.down = true
 	d.counts.up.Store(false)
-	for _, t := range d.taps {
-		t.tell(line.Down, clk.now)
-	}
+	d.tell(line.Down, clk.now)
 	d.say(ctx, clk, slog.LevelWarn, "device away", slog.String("why", why))
+}
+
+// tell queues an event on all lines at the place where the next sample would be. Down and Up come in turns, so a reader
+// that takes none for 32 absences loses the newest; what it then sees last is still a true pair.
+func (d *device) tell(kind line.Kind, heard time.Time) {
+	for _, t := range d.taps {
+		t.Tell(line.Event{Kind: kind, At: t.Out(), Heard: heard})
+	}
 }
 
 func (d *device) goUp(ctx context.Context, clk clock) {
 	d.down = false
-	for _, t := range d.taps {
-		t.tell(line.Up, clk.now)
-	}
+	d.tell(line.Up, clk.now)
 	d.say(ctx, clk, slog.LevelInfo, "device back")
 }
 
@@ -289,8 +294,8 @@ func (d *device) mark(clk clock) {
 	}
 	d.gaps.lost(n)
 	for _, t := range d.taps {
-		t.lose(n, line.CauseGone)
-		t.mark(clk.now)
+		t.Lose(n, line.CauseGone)
+		t.Mark(clk.now)
 	}
 }
 
@@ -315,5 +320,5 @@ type clock struct {
 }
 
 func (c clock) heard(p line.Position) time.Time {
-	return c.now.Add(time.Duration(min(0, int64(p)*int64(sampleTime)+c.usual-c.at)))
+	return c.now.Add(time.Duration(min(0, int64(p)*int64(timeline.SampleTime)+c.usual-c.at)))
 }

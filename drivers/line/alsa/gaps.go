@@ -5,14 +5,10 @@ import (
 	"time"
 
 	"linekeep/drivers/line"
+	"linekeep/drivers/line/timeline"
 )
 
 const (
-	// sampleTime is how long a sample of a line lasts: 125 µs.
-	sampleTime = time.Second / line.RateHz
-	// lateBy is how far behind the clock sound must stay to be called lost: half a period. Less cannot be told from
-	// the lateness of a wake-up. A device that loses 1 ms again and again looks like a slow clock and is not found out.
-	lateBy = 10 * time.Millisecond
 	// lateFor is how long it must stay behind. Sound that is only late catches up as soon as the audio thread gets
 	// the processor: the longest stall seen on a loaded two-core machine was 130 ms.
 	lateFor = 400 * time.Millisecond
@@ -22,29 +18,19 @@ const (
 	// awayLag is how far the loss told while a device is away stays behind the clock: a device that comes back
 	// brings sound from one period and some wake-ups ago, and that must not have been told as lost.
 	awayLag = 75 * time.Millisecond
-	// followFor is how far back the best arrival is remembered. A clock 1000 parts per million off, five times what
-	// a card's crystal is allowed, moves 4 ms in that time: far less than lateBy.
-	followFor = 4 * time.Second
-	// followParts is in how many parts that time is kept.
-	followParts = 8
 )
 
 // gaps finds out how much sound is missing by comparing what came with the monotonic clock.
 //
-// For each chunk, late = time of arrival - time of all sound accounted for up to its end. Sound can be
-// late, never early, so the least lateness of the last seconds is the true one (plus what the device always
-// takes), and follows its drifting clock. A loss raises it for good; a stalled thread only until it has
-// caught up. So a chunk that is late is held back until one after it is in time (then nothing was lost
+// For each chunk, late = time of arrival - time of all sound accounted for up to its end; see timeline.Lateness. So a chunk that is late is held back until one after it is in time (then nothing was lost
 // before it) or the wait is over (then the least lateness since is the loss, and it lies before this
 // chunk: the first one that never saw its time again). All times are ns since Run began.
 type gaps struct {
 	counted int64 // the time of all sound accounted for: heard, and told as lost
 	frames  int64 // sound frames since the rate was last set, not yet in counted
 	rateHz  int64
-	known   bool // whether least has been set
-
-	least [followParts]int64 // least lateness in each part of the last followFor
-	since int64              // when the newest part began
+	known   bool // whether the lateness has been set
+	timeline.Lateness
 }
 
 // setRate says how long the frames of the next chunks are.
@@ -61,15 +47,6 @@ func (g *gaps) heardUpTo() int64 {
 	return g.end(0)
 }
 
-// usual is the lateness of sound that came without delay.
-func (g *gaps) usual() int64 {
-	least := g.least[0]
-	for _, l := range g.least {
-		least = min(least, l)
-	}
-	return least
-}
-
 // judge looks at the oldest waiting chunk: whether it can be passed on now, and what was lost before it.
 // sure says that no more chunks will come. broken says that a break lies before the oldest chunk in any case.
 func (g *gaps) judge(r *ring, broken, sure bool) (pass bool, lost line.Samples) {
@@ -83,7 +60,7 @@ func (g *gaps) judge(r *ring, broken, sure bool) (pass bool, lost line.Samples) 
 		g.restart(first.at - g.end(first.frames))
 		return true, 0
 	}
-	if !broken && first.at-g.end(first.frames)-g.usual() <= int64(lateBy) {
+	if !broken && first.at-g.end(first.frames)-g.Usual() <= int64(timeline.LateBy) {
 		return true, 0
 	}
 	late, breaks := g.leastLate(r, n)
@@ -93,7 +70,7 @@ func (g *gaps) judge(r *ring, broken, sure bool) (pass bool, lost line.Samples) 
 		return true, max(0, toSamples(late))
 	case broken:
 		return false, 0
-	case late <= int64(lateBy):
+	case late <= int64(timeline.LateBy):
 		return true, 0
 	case sure, breaks: // it may have been only late; if not, the break that follows takes in what was lost here
 		return true, 0
@@ -116,7 +93,7 @@ func (g *gaps) leastLate(r *ring, n int) (late int64, breaks bool) {
 		frames += c.frames
 		least = min(least, c.at-g.end(frames))
 	}
-	return least - g.usual(), breaks
+	return least - g.Usual(), breaks
 }
 
 // end is the time of all sound accounted for if frames more are.
@@ -131,28 +108,21 @@ func (g *gaps) passed(c chunk) {
 		g.counted += g.frames / g.rateHz * int64(time.Second)
 		g.frames %= g.rateHz
 	}
-	late := c.at - g.heardUpTo()
-	if c.at-g.since > int64(followFor)/followParts {
-		copy(g.least[1:], g.least[:])
-		g.since, g.least[0] = c.at, late
-	}
-	g.least[0] = min(g.least[0], late)
+	g.Learn(c.at, c.at-g.heardUpTo())
 }
 
 // lost accounts for n lost samples.
-func (g *gaps) lost(n line.Samples) { g.counted += int64(n) * int64(sampleTime) }
+func (g *gaps) lost(n line.Samples) { g.counted += int64(n) * int64(timeline.SampleTime) }
 
 // restart sets the usual lateness.
 func (g *gaps) restart(usual int64) {
 	g.known = true
-	for i := range g.least {
-		g.least[i] = usual
-	}
+	g.Restart(usual)
 }
 
 // missing is how much sound is missing at now if nothing more comes, as far as can be told.
 func (g *gaps) missing(now int64) line.Samples {
-	return max(0, toSamples(now-int64(awayLag)-g.usual()-g.heardUpTo()))
+	return max(0, toSamples(now-int64(awayLag)-g.Usual()-g.heardUpTo()))
 }
 
-func toSamples(ns int64) line.Samples { return line.Samples(ns / int64(sampleTime)) }
+func toSamples(ns int64) line.Samples { return line.Samples(ns / int64(timeline.SampleTime)) }

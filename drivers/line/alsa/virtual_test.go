@@ -15,6 +15,7 @@ import (
 	"linekeep/drivers/line"
 	"linekeep/drivers/line/alsa/alsatest"
 	"linekeep/drivers/line/linetest"
+	"linekeep/drivers/line/timeline"
 )
 
 // script is how a card of the tests behaves, in virtual time.
@@ -68,7 +69,7 @@ func (k *scriptCard) hear(c *capture) {
 	if speed == 0 {
 		speed = 1
 	}
-	began, heard := time.Now(), int64(time.Since(k.born)/sampleTime)
+	began, heard := time.Now(), int64(time.Since(k.born)/timeline.SampleTime)
 	sound := make([]byte, line.FrameSamples*c.frameBytes())
 	for n, given := 0, 0; ; n++ {
 		n += k.lost[given]

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"linekeep/drivers/line"
+	"linekeep/drivers/line/timeline"
 )
 
 const (
@@ -102,8 +103,8 @@ func (l *Line) origin() {
 	}
 	for i := range l.sides {
 		s := &l.sides[i]
-		s.pos = -line.Samples((begin - s.firstAt() + int64(sampleTime)/2) / int64(sampleTime))
-		s.restart(begin)
+		s.pos = -line.Samples((begin - s.firstAt() + int64(timeline.SampleTime)/2) / int64(timeline.SampleTime))
+		s.Restart(begin)
 		s.pieces.at(0).cause = line.CauseNone
 	}
 	l.begun = true
@@ -116,7 +117,7 @@ func (s *side) firstAt() int64 {
 	for i := range s.pieces.n {
 		p := s.pieces.at(i)
 		n += p.n
-		first = min(first, p.at-int64(n)*int64(sampleTime))
+		first = min(first, p.at-int64(n)*int64(timeline.SampleTime))
 	}
 	return first
 }
@@ -139,7 +140,7 @@ func (l *Line) together(at int64) {
 	if len(l.sides) < 2 {
 		return
 	}
-	apart := l.sides[1].usual() - l.sides[0].usual()
+	apart := l.sides[1].Usual() - l.sides[0].Usual()
 	behind := &l.sides[1]
 	if apart < 0 {
 		apart, behind = -apart, &l.sides[0]
@@ -151,33 +152,33 @@ func (l *Line) together(at int64) {
 		return
 	}
 	l.apart = at
-	behind.slip(line.Samples(apart / int64(sampleTime)))
+	behind.slip(line.Samples(apart / int64(timeline.SampleTime)))
 	l.counts.slips.Add(1)
 }
 
 // join makes frames of what all sides have.
 func (l *Line) join(now time.Time) {
-	clk := clock{now: now, at: int64(now.Sub(l.start)), usual: l.sides[0].usual()}
+	clk := clock{now: now, at: int64(now.Sub(l.start)), usual: l.sides[0].Usual()}
 	for {
 		n, from, cause := l.common()
 		if n == 0 {
 			return
 		}
-		if missing := from - l.out(); missing > 0 {
+		if missing := from - l.Out(); missing > 0 {
 			l.gap(missing, cause)
 		}
 		if l.down {
 			l.goUp(now)
 		}
-		if l.held && l.fill == 0 && l.out() >= l.heldAt {
+		if l.held && l.Empty() && l.Out() >= l.heldAt {
 			return
 		}
-		n = min(n, line.FrameSamples-l.fill)
+		n = min(n, len(l.Part(0)))
 		for c := range l.sides {
 			l.copy(c, n)
 		}
-		if l.fill += n; l.fill == line.FrameSamples {
-			l.push(line.FrameSamples, clk.heard(l.out()))
+		if l.Add(n) {
+			l.Push(clk.heard(l.Out()))
 		}
 	}
 }
@@ -185,7 +186,7 @@ func (l *Line) join(now time.Time) {
 // common is how many samples all sides have, from which place, and why something is missing before that. Sound that is there
 // on one side only, next to what is missing on the other, is thrown away.
 func (l *Line) common() (n int, from line.Position, cause line.Cause) {
-	from = l.out()
+	from = l.Out()
 	for again := true; again; {
 		again = false
 		for i := range l.sides {
@@ -207,9 +208,9 @@ func (l *Line) common() (n int, from line.Position, cause line.Cause) {
 }
 
 func (l *Line) copy(channel, n int) {
-	s := &l.sides[channel]
+	s, part := &l.sides[channel], l.Part(channel)
 	for i := range n {
-		l.part[channel][l.fill+i] = int16(*s.sound.at(i))
+		part[i] = int16(*s.sound.at(i))
 	}
 	s.skip(n)
 }
@@ -218,7 +219,7 @@ func (l *Line) gap(n line.Samples, cause line.Cause) {
 	if l.down {
 		cause = line.CauseGone
 	}
-	l.lose(n, cause)
+	l.Lose(n, cause)
 	l.counts.gaps.Add(1)
 }
 
@@ -258,20 +259,20 @@ func (l *Line) goDown(now time.Time) {
 	l.Unhold(now)
 	if !l.begun { // it never gave anything: all since Run began is lost
 		for i := range l.sides {
-			l.sides[i].restart(0)
+			l.sides[i].Restart(0)
 		}
 		l.begun = true
 		l.leave()
 	}
 	l.down = true
 	l.counts.up.Store(false)
-	l.tellAt(max(l.out(), l.told.At), now, line.Event{Kind: line.Down})
+	l.tellAt(max(l.Out(), l.told.At), now, line.Event{Kind: line.Down})
 }
 
 func (l *Line) goUp(now time.Time) {
 	l.down = false
 	l.counts.up.Store(true)
-	l.tellAt(max(l.out(), l.told.At), now, line.Event{Kind: line.Up})
+	l.tellAt(max(l.Out(), l.told.At), now, line.Event{Kind: line.Up})
 }
 
 // leave throws away what comes, until the line can be heard again.
@@ -284,16 +285,16 @@ func (l *Line) leave() {
 
 // mark tells the loss so far of a line that is down. Until then its device may only have been late.
 func (l *Line) mark(now time.Time, at int64) {
-	usual := l.sides[0].usual()
-	missing := line.Samples((at-l.period-int64(awayLag)-usual)/int64(sampleTime)) - l.out()
+	usual := l.sides[0].Usual()
+	missing := line.Samples((at-l.period-int64(awayLag)-usual)/int64(timeline.SampleTime)) - l.Out()
 	if missing < line.In(markEvery) || l.ready(at) {
 		return
 	}
 	if !l.away {
 		l.leave()
 	}
-	l.lose(missing, line.CauseGone)
-	l.push(0, now)
+	l.Lose(missing, line.CauseGone)
+	l.Push(now)
 }
 
 // clock says when a place was heard, seen from one look.
@@ -304,5 +305,5 @@ type clock struct {
 }
 
 func (c clock) heard(p line.Position) time.Time {
-	return c.now.Add(time.Duration(min(0, int64(p)*int64(sampleTime)+c.usual-c.at)))
+	return c.now.Add(time.Duration(min(0, int64(p)*int64(timeline.SampleTime)+c.usual-c.at)))
 }

@@ -5,26 +5,20 @@ import (
 	"time"
 
 	"linekeep/drivers/line"
+	"linekeep/drivers/line/timeline"
 )
 
 const (
-	// sampleTime is how long a sample lasts: 125 µs.
-	sampleTime = time.Second / line.RateHz
 	// keep is how many samples of one direction are kept: 8 s, more than any card's driver keeps for us (3.2 s of DAHDI) and what
 	// the other direction may be behind.
 	keep = 1 << 16
 	// keepPieces is how many pieces that may be: mISDN's smallest is 64 samples.
 	keepPieces = 1 << 10
-	// lateBy is how far behind the clock sound must stay to be called lost. Less cannot be told from the lateness of a wake-up.
-	lateBy = 10 * time.Millisecond
 	// lateFor is how long it must stay behind. Sound that is only late catches up as soon as we get the
 	// processor; half a second of it was seen in a machine that had a tenth of one.
 	lateFor = 1200 * time.Millisecond
 	// knownFor is the same where a break is known of: long enough for a second piece to have come, which may be less late.
 	knownFor = 60 * time.Millisecond
-	// followFor is how far back the best arrival is remembered, in followParts parts.
-	followFor   = 4 * time.Second
-	followParts = 8
 )
 
 // piece is sound as the device gave it.
@@ -43,18 +37,16 @@ type run struct {
 
 // side is one direction of a line: pieces wait in it until their place is known, and runs until the other side has the same.
 type side struct {
+	timeline.Lateness
 	sound  ring[byte] // of the runs, then of the pieces
 	runs   ring[run]
 	pieces ring[piece]
 	broken line.Cause // of the next piece
 
-	pos   line.Position // of the next sample, counting the lost ones
-	known bool          // whether least has been set
-	told  bool          // what is missing is always told: by Counted
-	last  int64         // when sound came last; 0 = not since it was cut
-	least [followParts]int64
-	since int64 // when the newest part began
-	wait  int64 // how long sound must stay late to be called lost
+	pos  line.Position // of the next sample, counting the lost ones
+	told bool          // what is missing is always told: by Counted
+	last int64         // when sound came last; 0 = not since it was cut
+	wait int64         // how long sound must stay late to be called lost
 }
 
 func (s *side) init(period time.Duration) {
@@ -62,25 +54,8 @@ func (s *side) init(period time.Duration) {
 	s.wait = int64(max(lateFor, 4*period))
 }
 
-// usual is how late sound comes that comes without delay. Sound can be late, never early, so it is the least lateness of the last
-// seconds; it follows the drift of the device's clock.
-func (s *side) usual() int64 {
-	least := s.least[0]
-	for _, l := range s.least {
-		least = min(least, l)
-	}
-	return least
-}
-
-func (s *side) restart(usual int64) {
-	s.known = true
-	for i := range s.least {
-		s.least[i] = usual
-	}
-}
-
 // end is the time of the end of n samples more.
-func (s *side) end(n int) int64 { return (int64(s.pos) + int64(n)) * int64(sampleTime) }
+func (s *side) end(n int) int64 { return (int64(s.pos) + int64(n)) * int64(timeline.SampleTime) }
 
 // take keeps a piece. A side that is full loses it.
 func (s *side) take(at int64, codes []byte, cause line.Cause) {
@@ -113,22 +88,22 @@ func (s *side) judge(sure bool) (known bool, lost line.Samples) {
 	}
 	first, last := s.pieces.at(0), s.pieces.at(s.pieces.n-1)
 	broken := first.cause != line.CauseNone
-	if !broken && s.told || !broken && first.at-s.end(first.n)-s.usual() <= int64(lateBy) {
+	if !broken && s.told || !broken && first.at-s.end(first.n)-s.Usual() <= int64(timeline.LateBy) {
 		return true, 0
 	}
 	late, breaks := s.leastLate()
 	waited := last.at - first.at
 	switch {
 	case broken && (sure || breaks || waited >= int64(knownFor)):
-		return true, max(0, line.Samples(late/int64(sampleTime)))
+		return true, max(0, line.Samples(late/int64(timeline.SampleTime)))
 	case broken:
 		return false, 0
-	case late <= int64(lateBy):
+	case late <= int64(timeline.LateBy):
 		return true, 0
 	case sure, breaks: // it may have been only late; if not, the break that follows takes in what was lost here
 		return true, 0
 	case waited >= s.wait:
-		return true, line.Samples(late / int64(sampleTime))
+		return true, line.Samples(late / int64(timeline.SampleTime))
 	}
 	return false, 0
 }
@@ -144,7 +119,7 @@ func (s *side) leastLate() (late int64, breaks bool) {
 		n += p.n
 		least = min(least, p.at-s.end(n))
 	}
-	return least - s.usual(), breaks
+	return least - s.Usual(), breaks
 }
 
 // place makes a run of the oldest waiting piece.
@@ -160,7 +135,7 @@ func (s *side) place(lost line.Samples) {
 		s.runs.push(run{pos: s.pos, n: p.n, cause: cause})
 	}
 	s.pos += line.Samples(p.n)
-	s.learn(p.at)
+	s.Learn(p.at, p.at-s.end(0))
 }
 
 func (s *side) lastRun() *run {
@@ -170,22 +145,10 @@ func (s *side) lastRun() *run {
 	return s.runs.at(s.runs.n - 1)
 }
 
-// learn takes the lateness of a piece that has just been placed.
-func (s *side) learn(at int64) {
-	late := at - s.end(0)
-	if at-s.since > int64(followFor)/followParts {
-		copy(s.least[1:], s.least[:])
-		s.since, s.least[0] = at, late
-	}
-	s.least[0] = min(s.least[0], late)
-}
-
 // slip moves the side forward: its clock has fallen behind the other side's.
 func (s *side) slip(n line.Samples) {
 	s.pos += n
-	for i := range s.least {
-		s.least[i] -= int64(n) * int64(sampleTime)
-	}
+	s.Forward(n)
 }
 
 // skip throws away samples of placed sound.
