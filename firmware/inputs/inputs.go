@@ -47,15 +47,11 @@ func All(lines []config.Line, log *slog.Logger) ([]appliance.Input, error) {
 
 // DAHDI prepares the channels of DAHDI that lines name.
 func DAHDI(lines []config.Line, log *slog.Logger) (appliance.Input, error) {
-	cfg := dahdi.Config{DChannel: func(string) circuit.DChannel { return dchannel.New() }}
-	for _, l := range lines {
-		one, err := l.DAHDILine()
-		if err != nil {
-			return appliance.Input{}, fmt.Errorf("prepare line %s: %w", l.ID, err)
-		}
-		cfg.Lines = append(cfg.Lines, one)
+	taps, err := each(lines, config.Line.DAHDILine)
+	if err != nil {
+		return appliance.Input{}, err
 	}
-	source, err := dahdi.New(cfg, log)
+	source, err := dahdi.New(dahdi.Config{Lines: taps, DChannel: follow}, log)
 	if err != nil {
 		return appliance.Input{}, fmt.Errorf("prepare the telephone cards: %w", err)
 	}
@@ -64,20 +60,32 @@ func DAHDI(lines []config.Line, log *slog.Logger) (appliance.Input, error) {
 
 // MISDN prepares the cards of mISDN that lines name.
 func MISDN(lines []config.Line, log *slog.Logger) (appliance.Input, error) {
-	cfg := misdn.Config{DChannel: func(string) circuit.DChannel { return dchannel.New() }}
-	for _, l := range lines {
-		one, err := l.MISDNLine()
-		if err != nil {
-			return appliance.Input{}, fmt.Errorf("prepare line %s: %w", l.ID, err)
-		}
-		cfg.Lines = append(cfg.Lines, one)
+	taps, err := each(lines, config.Line.MISDNLine)
+	if err != nil {
+		return appliance.Input{}, err
 	}
-	source, err := misdn.New(cfg, log)
+	source, err := misdn.New(misdn.Config{Lines: taps, DChannel: follow}, log)
 	if err != nil {
 		return appliance.Input{}, fmt.Errorf("prepare the ISDN cards: %w", err)
 	}
 	return named(source, lines), nil
 }
+
+// each makes a driver's own form of every line.
+func each[T any](lines []config.Line, form func(config.Line) (T, error)) ([]T, error) {
+	all := make([]T, 0, len(lines))
+	for _, l := range lines {
+		one, err := form(l)
+		if err != nil {
+			return nil, fmt.Errorf("prepare line %s: %w", l.ID, err)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// follow has the D channel of a circuit followed.
+func follow(string) circuit.DChannel { return dchannel.New() }
 
 // named gives a source's lines their names, in their order.
 func named(source line.Source, order []config.Line) appliance.Input {

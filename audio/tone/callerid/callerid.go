@@ -12,9 +12,6 @@ package callerid
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 
 	"linekeep/drivers/line"
@@ -41,31 +38,6 @@ func (a Absence) String() string {
 	return [...]string{Given: "given", Withheld: "withheld", Unavailable: "unavailable", Payphone: "payphone"}[a&3]
 }
 
-// Text is something personal that is no number: it refuses to be printed. Reveal gives it.
-type Text string
-
-// Reveal is the text itself.
-func (t Text) Reveal() string { return string(t) }
-
-func (t Text) String() string {
-	if t == "" {
-		return ""
-	}
-	return "•••"
-}
-
-// Format masks the text in every verb.
-func (t Text) Format(s fmt.State, _ rune) {
-	//nolint:errcheck // fmt.State keeps its own error; the caller of Printf sees it
-	io.WriteString(s, t.String())
-}
-
-// LogValue masks the text in logs.
-func (t Text) LogValue() slog.Value { return slog.StringValue(t.String()) }
-
-// MarshalJSON masks the text in JSON.
-func (t Text) MarshalJSON() ([]byte, error) { return []byte(`"` + t.String() + `"`), nil }
-
 // Clock is the exchange's date and time. There is no year in it.
 type Clock struct{ Month, Day, Hour, Minute int }
 
@@ -73,7 +45,7 @@ type Clock struct{ Month, Day, Hour, Minute int }
 type Message struct {
 	Number       line.Number
 	NumberAbsent Absence
-	Name         Text
+	Name         line.Text
 	NameAbsent   Absence
 	Called       line.Number // which number was dialled, where several ring here
 	Redirecting  line.Number // who sent the call on to here
@@ -237,12 +209,12 @@ func digits(v []byte) (line.Number, bool) {
 }
 
 // text is a name: what cannot be shown is left out, and what is above ASCII is Latin-1, as the exchanges that use it mean it.
-func text(v []byte) Text {
+func text(v []byte) line.Text {
 	var b strings.Builder
 	for _, c := range v {
 		if c >= 0x20 && c < 0x7F || c >= 0xA0 {
 			b.WriteRune(rune(c))
 		}
 	}
-	return Text(strings.TrimSpace(b.String()))
+	return line.Text(strings.TrimSpace(b.String()))
 }

@@ -5,7 +5,7 @@
 //
 //	In:    pieces of G.711 sound of each direction with the time they came at; signals; what went wrong
 //	Out:   a line.Line
-//	Owner: no goroutine. One goroutine of a driver feeds a Line, another one reads it; nothing is ever locked
+//	Owner: Source.Run has a goroutine for each tap; a Line has none. One goroutine of a driver feeds a Line, another one reads it; nothing is ever locked
 //	Full:  a line keeps RingFrames frames and line.EventQueue events for a late reader; past that the newest is dropped and
 //	       told. Of each direction 8 s are kept that wait for the other
 //

@@ -16,14 +16,11 @@
 package dahdi
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"linekeep/drivers/line"
@@ -209,11 +206,7 @@ func (l LineConfig) name() string {
 }
 
 // Source is any number of taps read together.
-type Source struct {
-	taps  []*tap
-	lines []line.Line
-	ran   atomic.Bool
-}
+type Source struct{ circuit.Source[*tap] }
 
 var _ line.Source = (*Source)(nil)
 
@@ -235,37 +228,17 @@ func newSource(cfg Config, sys system, log *slog.Logger) (*Source, error) {
 		if t == nil {
 			t = newTap(l.Device, sys, log)
 			taps[key] = t
-			s.taps = append(s.taps, t)
+			s.Taps = append(s.Taps, t)
 		}
-		s.lines = append(s.lines, t.add(l, cfg.DChannel))
+		s.Heard = append(s.Heard, t.add(l, cfg.DChannel))
 	}
 	return s, nil
 }
 
-// Lines are the lines in the order of the configuration.
-func (s *Source) Lines() []line.Line { return s.lines }
-
 // Stats adds the state of every tap to dst.
 func (s *Source) Stats(dst []Stats) []Stats {
-	for _, t := range s.taps {
+	for _, t := range s.Taps {
 		dst = append(dst, t.stats())
 	}
 	return dst
-}
-
-// Run listens until ctx ends.
-func (s *Source) Run(ctx context.Context) error {
-	if !s.ran.CompareAndSwap(false, true) {
-		return errors.New("dahdi: Run runs once")
-	}
-	start := time.Now()
-	for _, t := range s.taps {
-		t.begin(start)
-	}
-	var taps sync.WaitGroup
-	for _, t := range s.taps {
-		taps.Go(func() { t.run(ctx) })
-	}
-	taps.Wait()
-	return nil
 }

@@ -185,3 +185,6 @@ func (p *port) behind() line.Cause {
 	}
 	return cause
 }
+
+// FD implements circuit.Port.
+func (p *port) FD() int { return p.fd }

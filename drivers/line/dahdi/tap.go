@@ -33,12 +33,10 @@ type tap struct {
 	dUp    bool             // it can be heard
 	spans  []*spanState
 
-	polled []*port // of fds
-	fds    []unix.PollFd
-	stale  bool // fds are
-	asked  time.Time
-	ctl    circuit.Retry
-	buf    [bufferBytes]byte
+	ears  circuit.Poll[*port]
+	asked time.Time
+	ctl   circuit.Retry
+	buf   [bufferBytes]byte
 }
 
 // tapped is a line and what its signals are doing.
@@ -51,7 +49,7 @@ type tapped struct {
 }
 
 func newTap(device Device, sys system, log *slog.Logger) *tap {
-	t := &tap{device: device, desk: desk{sys: sys, fd: -1}, log: circuit.Log{To: log.With(slog.String("device", device.String()))}}
+	t := &tap{device: device, desk: desk{sys: sys, fd: -1}, ears: circuit.Poll[*port]{Events: unix.POLLIN | unix.POLLPRI}, log: circuit.Log{To: log.With(slog.String("device", device.String()))}}
 	for _, n := range []int{device.Office, device.Remote} {
 		if s := (&spanState{}); n != 0 {
 			if device.Kind == Span {
@@ -100,17 +98,18 @@ func (t *tap) listenD(dchannel func(string) circuit.DChannel) {
 	}
 }
 
-func (t *tap) begin(start time.Time) {
+// Begin implements circuit.Tap.
+func (t *tap) Begin(start time.Time) {
 	for _, l := range t.lines {
 		l.Begin(start)
 	}
 }
 
-func (t *tap) run(ctx context.Context) {
+// Run implements circuit.Tap.
+func (t *tap) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		now := time.Now()
 		t.maintain(ctx, now)
-		t.wait()
 		t.hear(ctx)
 		t.look(ctx)
 	}
@@ -158,7 +157,7 @@ func (t *tap) maintain(ctx context.Context, now time.Time) {
 // mind opens a channel that is closed and due, and closes one that gives nothing.
 func (t *tap) mind(ctx context.Context, now time.Time, p *port) {
 	switch {
-	case p.fd < 0 && p.retry.Due(now) && !(p.isD() && t.deaf(p.side)):
+	case p.fd < 0 && p.retry.Due(now) && (!p.isD() || !t.deaf(p.side)):
 		t.reach(ctx, now, p)
 	case p.fd < 0:
 	case p.isD() && t.deaf(p.side): // with its span's sound: a span can only be taken out while nobody has any of it open
@@ -178,7 +177,7 @@ func (t *tap) reach(ctx context.Context, now time.Time, p *port) {
 	err := p.open(&t.desk, now)
 	if err == nil {
 		p.why.Store(nil)
-		t.stale = true
+		t.ears.Stale = true
 		t.spans[p.side].number.Store(int64(p.span))
 		t.ask(ctx, now) // an alarm that is on already must not be taken for sound
 		return
@@ -195,7 +194,7 @@ func (t *tap) lose(ctx context.Context, now time.Time, p *port, why error) {
 	text := why.Error()
 	p.why.Store(&text)
 	t.closed(ctx, p.shut(t.desk.sys, now))
-	t.stale = true
+	t.ears.Stale = true
 	if p.isD() {
 		t.tell(now, t.d.Lost(p.side, now))
 	} else {
@@ -210,35 +209,11 @@ func (t *tap) closed(ctx context.Context, err error) {
 	}
 }
 
-// wait sleeps until something has come, or for a tick.
-func (t *tap) wait() {
-	if t.stale {
-		t.stale = false
-		t.polled, t.fds = t.polled[:0], t.fds[:0]
-		for _, p := range t.ports {
-			if p.fd >= 0 {
-				t.polled = append(t.polled, p)
-				t.fds = append(t.fds, unix.PollFd{Fd: int32(p.fd), Events: unix.POLLIN | unix.POLLPRI})
-			}
-		}
-	}
-	for i := range t.fds {
-		t.fds[i].Revents = 0
-	}
-	if err := t.desk.sys.poll(t.fds, circuit.Tick); err != nil {
-		for i := range t.fds { // find out by reading
-			t.fds[i].Revents = unix.POLLIN
-		}
-	}
-}
-
-// hear takes what has come.
+// hear waits for what comes, for a tick at most, and takes it.
 func (t *tap) hear(ctx context.Context) {
-	for i := range t.fds {
-		if p := t.polled[i]; t.fds[i].Revents != 0 && p.fd >= 0 {
-			if err := t.drain(p); err != nil {
-				t.lose(ctx, time.Now(), p, err)
-			}
+	for p := range t.ears.Wait(t.ports, t.desk.sys.poll) {
+		if err := t.drain(p); err != nil {
+			t.lose(ctx, time.Now(), p, err)
 		}
 	}
 }

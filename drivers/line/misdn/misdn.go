@@ -18,14 +18,10 @@
 package misdn
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"linekeep/drivers/line"
 	"linekeep/drivers/line/circuit"
@@ -114,11 +110,7 @@ func (c Config) Validate() error {
 func (l LineConfig) name() string { return fmt.Sprintf("misdn %s channel %d", l.Device, l.Slot) }
 
 // Source is any number of circuits read together.
-type Source struct {
-	taps  []*tap
-	lines []line.Line
-	ran   atomic.Bool
-}
+type Source struct{ circuit.Source[*tap] }
 
 var _ line.Source = (*Source)(nil)
 
@@ -136,37 +128,17 @@ func newSource(cfg Config, sys system, log *slog.Logger) (*Source, error) {
 		if t == nil {
 			t = newTap(l.Device, sys, log)
 			taps[l.Device] = t
-			s.taps = append(s.taps, t)
+			s.Taps = append(s.Taps, t)
 		}
-		s.lines = append(s.lines, t.add(l, cfg.DChannel))
+		s.Heard = append(s.Heard, t.add(l, cfg.DChannel))
 	}
 	return s, nil
 }
 
-// Lines are the lines in the order of the configuration.
-func (s *Source) Lines() []line.Line { return s.lines }
-
 // Stats adds the state of every circuit to dst.
 func (s *Source) Stats(dst []Stats) []Stats {
-	for _, t := range s.taps {
+	for _, t := range s.Taps {
 		dst = append(dst, t.stats())
 	}
 	return dst
-}
-
-// Run listens until ctx ends.
-func (s *Source) Run(ctx context.Context) error {
-	if !s.ran.CompareAndSwap(false, true) {
-		return errors.New("misdn: Run runs once")
-	}
-	start := time.Now()
-	for _, t := range s.taps {
-		t.begin(start)
-	}
-	var taps sync.WaitGroup
-	for _, t := range s.taps {
-		taps.Go(func() { t.run(ctx) })
-	}
-	taps.Wait()
-	return nil
 }

@@ -206,3 +206,6 @@ func (p *port) rest(now time.Time) {
 		p.fill(until)
 	}
 }
+
+// FD implements circuit.Port.
+func (p *port) FD() int { return p.fd }

@@ -28,10 +28,8 @@ type tap struct {
 	d      circuit.DChannel
 	dUp    bool // it can be heard
 
-	polled []*port // of fds
-	fds    []unix.PollFd
-	stale  bool // fds are
-	buf    [4096]byte
+	ears circuit.Poll[*port]
+	buf  [4096]byte
 }
 
 // tapped is a line.
@@ -42,7 +40,7 @@ type tapped struct {
 }
 
 func newTap(device Device, sys system, log *slog.Logger) *tap {
-	t := &tap{device: device, sys: sys, log: circuit.Log{To: log.With(slog.String("device", device.String()))}, d: circuit.Deaf{}}
+	t := &tap{device: device, sys: sys, ears: circuit.Poll[*port]{Events: unix.POLLIN}, log: circuit.Log{To: log.With(slog.String("device", device.String()))}, d: circuit.Deaf{}}
 	t.cards = [2]*card{line.Office: {name: device.Office}, line.Remote: {name: device.Remote}}
 	for side, c := range t.cards {
 		t.ports = append(t.ports, newPort(c, line.Side(side), 0, nil))
@@ -63,16 +61,17 @@ func (t *tap) add(cfg LineConfig, dchannel func(string) circuit.DChannel) *circu
 	return l
 }
 
-func (t *tap) begin(start time.Time) {
+// Begin implements circuit.Tap.
+func (t *tap) Begin(start time.Time) {
 	for _, l := range t.lines {
 		l.Begin(start)
 	}
 }
 
-func (t *tap) run(ctx context.Context) {
+// Run implements circuit.Tap.
+func (t *tap) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		t.maintain(ctx, time.Now())
-		t.wait()
 		t.hear(ctx)
 		t.look(ctx)
 	}
@@ -107,7 +106,7 @@ func (t *tap) reach(ctx context.Context, now time.Time, p *port) {
 	err := p.open(t.sys, now)
 	if err == nil {
 		p.why.Store(nil)
-		t.stale = true
+		t.ears.Stale = true
 		return
 	}
 	p.retry.Failed(now)
@@ -124,7 +123,7 @@ func (t *tap) lose(ctx context.Context, now time.Time, p *port, why error) {
 	if err := p.shut(t.sys, now); err != nil {
 		t.log.Say(ctx, now, slog.LevelWarn, "close a channel", slog.Any("err", err))
 	}
-	t.stale = true
+	t.ears.Stale = true
 	if p.isD() {
 		t.rest(now, p)
 	} else {
@@ -138,35 +137,11 @@ func (t *tap) rest(now time.Time, p *port) {
 	t.tell(now, t.d.Lost(p.side, now))
 }
 
-// wait sleeps until something has come, or for a tick.
-func (t *tap) wait() {
-	if t.stale {
-		t.stale = false
-		t.polled, t.fds = t.polled[:0], t.fds[:0]
-		for _, p := range t.ports {
-			if p.fd >= 0 {
-				t.polled = append(t.polled, p)
-				t.fds = append(t.fds, unix.PollFd{Fd: int32(p.fd), Events: unix.POLLIN})
-			}
-		}
-	}
-	for i := range t.fds {
-		t.fds[i].Revents = 0
-	}
-	if err := t.sys.poll(t.fds, circuit.Tick); err != nil {
-		for i := range t.fds { // find out by reading
-			t.fds[i].Revents = unix.POLLIN
-		}
-	}
-}
-
-// hear takes what has come.
+// hear waits for what comes, for a tick at most, and takes it.
 func (t *tap) hear(ctx context.Context) {
-	for i := range t.fds {
-		if p := t.polled[i]; t.fds[i].Revents != 0 && p.fd >= 0 {
-			if err := t.drain(p); err != nil {
-				t.lose(ctx, time.Now(), p, err)
-			}
+	for p := range t.ears.Wait(t.ports, t.sys.poll) {
+		if err := t.drain(p); err != nil {
+			t.lose(ctx, time.Now(), p, err)
 		}
 	}
 }
