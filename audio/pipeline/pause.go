@@ -12,9 +12,10 @@ const (
 	// DefaultPause is how long a pause lasts that nobody ends: a card number is read out in two minutes, and what is forgotten
 	// longer than this is a call that is not recorded.
 	DefaultPause = 10 * time.Minute
-	// ShortestPause and LongestPause bound what a line, or whoever pauses it, may say.
+	// ShortestPause is the least that a line, or whoever pauses it, may say.
 	ShortestPause = 10 * time.Second
-	LongestPause  = time.Hour
+	// LongestPause is the most.
+	LongestPause = time.Hour
 )
 
 // pause is the newest stretch of wall clock in which a line must not be recorded. People begin and end it from

@@ -27,24 +27,23 @@ const (
 	Never
 )
 
-var modes = [...]string{Always: "always", OnDemand: "on demand", Never: "never"}
-
 // Modes are the names of all, for whoever must choose.
-func Modes() []string { return slices.Clone(modes[:]) }
+func Modes() []string { return []string{Always: "always", OnDemand: "on demand", Never: "never"} }
 
 func (m Mode) String() string {
-	if int(m) < len(modes) {
-		return modes[m]
+	if names := Modes(); int(m) < len(names) {
+		return names[m]
 	}
 	return fmt.Sprintf("Mode(%d)", uint8(m))
 }
 
 // ParseMode reads what String writes.
 func ParseMode(s string) (Mode, error) {
-	if i := slices.Index(modes[:], s); i >= 0 {
+	names := Modes()
+	if i := slices.Index(names, s); i >= 0 {
 		return Mode(i), nil
 	}
-	return 0, fmt.Errorf("%q is no recording rule: %s", s, strings.Join(modes[:], ", "))
+	return 0, fmt.Errorf("%q is no recording rule: %s", s, strings.Join(names, ", "))
 }
 
 // Rule is that of one line.
